@@ -1,0 +1,126 @@
+"""Under everything the device keeps: what a place to keep things must promise, and one in memory.
+
+The whole device is written against these nine functions. Each either happened or did not when
+the power goes, and what it returned from is there afterwards:
+
+    write, remove, blob_commit   before or after, never between; durable when they return
+    blob_write                   may be lost or torn by a cut until blob_sync or blob_commit returned;
+                                 never harms the bytes before its offset that were synced
+    everything else              only reads
+
+Ports implement it on files (firmware/ports/posix.py); tests cut the power at every call.
+Names are `folder/name` in lower-case letters, digits, `-` and `.`; folders are those of FOLDERS.
+"""
+
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Misuse
+
+if TYPE_CHECKING:
+    from typing import Callable
+
+    Random = Callable[[int], bytes]
+    Clock = Callable[[], int]
+
+FOLDERS = ("keys", "own", "inbox", "blob", "part", "leaves", "journal", "draft", "receipt", "state")
+
+
+class Storage:
+    """The interface. Sizes and offsets are bytes; a name that is not there reads as None or size 0."""
+
+    def read(self, name: str) -> "bytes | None":
+        """The whole of one small file, or None."""
+        raise NotImplementedError
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put the whole of one small file in place of what was there: atomic and durable."""
+        raise NotImplementedError
+
+    def remove(self, name: str) -> None:
+        """Forget a file of either kind; nothing happens when it is not there."""
+        raise NotImplementedError
+
+    def names(self, prefix: str) -> "list[str]":
+        """The names that begin with `prefix` (a folder and a slash, or more), sorted."""
+        raise NotImplementedError
+
+    def blob_size(self, name: str) -> int:
+        """Bytes of a large file; 0 when it is not there."""
+        raise NotImplementedError
+
+    def blob_write(self, name: str, offset: int, data: "bytes | bytearray | memoryview") -> None:
+        """Put bytes at `offset` (at most the present size); not durable before blob_sync."""
+        raise NotImplementedError
+
+    def blob_sync(self, name: str) -> None:
+        """Everything written to this large file so far is durable when this returns."""
+        raise NotImplementedError
+
+    def blob_read(self, name: str, offset: int, count: int) -> bytes:
+        """Up to `count` bytes from `offset`; fewer only at the end."""
+        raise NotImplementedError
+
+    def blob_commit(self, part: str, final: str) -> None:
+        """Sync a large file and give it its final name: atomic and durable; replaces what was there."""
+        raise NotImplementedError
+
+
+def check_name(name: str) -> None:
+    """Misuse unless `name` is `folder/name` of the allowed characters: no path ever leaves the folder."""
+    cut = name.find("/")
+    if cut < 0 or name[:cut] not in FOLDERS or not 1 <= len(name) - cut - 1 <= 80:
+        raise Misuse("not a storage name: " + repr(name))
+    for c in name[cut + 1 :]:
+        if not ("a" <= c <= "z" or "0" <= c <= "9" or c == "-" or c == "."):
+            raise Misuse("not a storage name: " + repr(name))
+
+
+class MemoryStorage(Storage):
+    """Keeps everything in two dictionaries: for a simulated wing and as the reference in tests."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.blobs: dict[str, bytearray] = {}
+
+    def read(self, name: str) -> "bytes | None":
+        return self.files.get(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        check_name(name)
+        self.files[name] = bytes(data)
+
+    def remove(self, name: str) -> None:
+        if name in self.files:
+            del self.files[name]
+        if name in self.blobs:
+            del self.blobs[name]
+
+    def names(self, prefix: str) -> "list[str]":
+        found = [name for name in self.files if name.startswith(prefix)]
+        found.extend([name for name in self.blobs if name.startswith(prefix)])
+        return sorted(found)
+
+    def blob_size(self, name: str) -> int:
+        blob = self.blobs.get(name)
+        return 0 if blob is None else len(blob)
+
+    def blob_write(self, name: str, offset: int, data: "bytes | bytearray | memoryview") -> None:
+        check_name(name)
+        blob = self.blobs.get(name)
+        if blob is None:
+            blob = self.blobs[name] = bytearray()
+        if offset > len(blob):
+            raise Misuse("a hole in " + name)
+        blob[offset : offset + len(data)] = bytes(data)
+
+    def blob_sync(self, name: str) -> None:
+        pass
+
+    def blob_read(self, name: str, offset: int, count: int) -> bytes:
+        blob = self.blobs.get(name)
+        return b"" if blob is None else bytes(blob[offset : offset + count])
+
+    def blob_commit(self, part: str, final: str) -> None:
+        check_name(final)
+        if part not in self.blobs:
+            raise Misuse("nothing to commit at " + part)
+        self.blobs[final] = self.blobs.pop(part)
