@@ -4,3 +4,46 @@
 STORE_BUSY_WAIT_MS_MAX = 10_000  # another process (perch staff) holds the writing lock for milliseconds
 LOG_DETAIL_CHARS_MAX = 400  # a log row says what happened; content stays with the item
 LOG_PAGE_ROWS_MAX = 500  # rows of the log read at once
+
+# media
+MEDIA_INPUT_BYTES_MAX = 4 * 1024 * 1024  # protocol's BLOB_BYTES_MAX: nothing larger can arrive
+MEDIA_DURATION_S_MAX = 60  # two megabytes of rendition: two minutes of docking for a full list
+MEDIA_BYTES_30S_MAX = 1_000_000  # a 30 s message is at most 1 MB on the wire
+MEDIA_PIXELS_MAX = 1920 * 1088  # a full-HD camera with macroblock padding; larger is a bomb, not a face
+MEDIA_FRAMES_DECODED_MAX = 60 * 121  # 120 pictures a second for a minute; a stream of empty frames ends here
+MEDIA_PACKETS_MAX = 30_000  # a minute has 7,200 pictures and 6,000 sounds at most; more is padding
+MEDIA_STILL_BYTES_MAX = 100_000  # a 320x240 JPEG has 20 kB
+MEDIA_SHEET_BYTES_MAX = 500_000  # a 640x900 JPEG has 120 kB
+MEDIA_RESULT_BYTES_MAX = 3_000_000  # the largest rendition with its pictures; a child that says more is killed
+MEDIA_MEMORY_BYTES_MAX = 1024 * 1024 * 1024  # address space, of which a full-HD decode touches some 150 MB
+MEDIA_CPU_S_MAX = 60  # a minute of video takes 5 s on a laptop and five times that on a Pi
+MEDIA_WALL_S_MAX = 120  # a busy Pi gives the worker half a core
+MEDIA_ATTEMPTS_MAX = 3  # an item that killed the worker three times is refused, so that the next gets its turn
+MEDIA_JAIL_RECHECK_S = 60  # a machine without a jail is asked again this often; the item waits
+
+# canonical text
+COMBINING_MARKS_MAX = 4  # on one letter; Vietnamese has 2, pointed Hebrew 3, more is drawing over other lines
+BLANK_LINES_MAX = 2  # in a row; more pushes what follows off the reader's screen
+MARKS_PER_ITEM_MAX = 64  # what staff can read; the last mark says how many more there were
+
+# moderation
+LEASE_MS_MAX = 10 * 60 * 1000  # an item dealt and then left goes back to the queue before the next coffee is over
+APPROVAL_DAYS = 90  # after that an approval stops display; the retention schedule of R6 has the same figure
+APPEAL_DAYS = 20  # to ask another person to look
+OVERDUE_MS = 3 * 24 * 3600 * 1000  # "needs attention"; age then beats every priority, so nothing starves
+UNDO_S = 5  # a decision can be taken back before it is signed, never after
+THREAD_ABOVE_MAX = 5  # earlier messages shown above an item: enough to understand an answer
+QUEUE_ROWS_MAX = 200  # rows of the queue on one page
+READING_AGAIN_MS = 10 * 60 * 1000  # a player asks for one video in many pieces: one reading in the log
+TOLD_CHARS_MAX = 400  # who was told about an alert
+WHY_CHARS_MAX = 200  # why somebody reads content that was not dealt to them
+
+# staff accounts
+PASS_PHRASE_CHARS_MIN = 12  # with Argon2id at the costs below: out of reach of whoever copies the database
+PASS_PHRASE_CHARS_MAX = 1024  # more is an attempt to keep us busy
+KDF_OPS = 3  # Argon2id passes; about 0.2 s on a Pi 5
+KDF_MEMORY_BYTES = 64 * 1024 * 1024  # Argon2id memory: two logins at once fit beside everything else on a Pi
+KDF_MEMORY_BYTES_MAX = 512 * 1024 * 1024  # an edited database must not be able to exhaust the hub
+SESSION_S_MAX = 8 * 3600  # one shift; then the pass phrase again
+LOGIN_FAILURES_MAX = 5  # then the account waits
+LOGIN_COOL_OFF_S = 15 * 60  # how long
