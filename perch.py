@@ -8,7 +8,7 @@ Command = Callable[[list[str]], int]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "hub": ("hub_daemon.daemon:main", "run the hub of a wing: broker, bays, media, staff page"),
-    "staff": ("hub_daemon.staff_commands:staff", "add, list and disable accounts of staff; learners and groups"),
+    "staff": ("hub_daemon.staff_commands:staff", "accounts of staff, learners and groups"),
     "enrol": ("hub_daemon.commands:enrol", "enrol the device that docks next"),
     "device": ("firmware.ports.linux:main", "run the device's software on a Linux slate"),
     "wire": ("hub_daemon.wire:main", "check a cable or a bay: send and receive files over the whole stack"),
@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def usage() -> str:
     width = max(len(name) for name in COMMANDS)
     rows = [f"  perch {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
-    return "usage: perch COMMAND [options]\n\n" + "\n".join(rows) + "\n\nperch COMMAND --help says more of each."
+    return "\n".join(["usage: perch COMMAND [options]", "", *rows, "", "perch COMMAND --help says more of each."])
 
 
 def main(argv: list[str] | None = None) -> int:

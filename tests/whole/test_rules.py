@@ -114,7 +114,7 @@ def test_no_link_in_the_documents_is_dead() -> None:
             there = page if not name else (page.parent / name)
             if not there.exists():
                 dead.append(f"{page.relative_to(ROOT)}: {target}")
-            elif anchor and there.suffix == ".md" and anchor not in anchors(there.read_text(encoding="utf-8")):
+            elif anchor and there.suffix == ".md" and anchor not in anchors(there.read_text("utf-8")):
                 dead.append(f"{page.relative_to(ROOT)}: {target}")
     assert not dead, "\n".join(dead)
 
