@@ -349,7 +349,8 @@ def seal_to(
     prologue: bytes = b"",
     backend: "crypto.Backend | None" = None,
 ) -> bytes:
-    """One message that only the holder of `public` can open and that names `s` as its sender; 96 bytes more."""
+    """One message that only the holder of `public` can open and that names `s` as its sender: 96 bytes more
+    than the plaintext."""
     handshake = Handshake(_SEAL, True, prologue, s=s, rs=public, random=random, backend=backend)
     return handshake.write(plaintext)
 
