@@ -1,5 +1,6 @@
 """Starts the real MicroPython, unix port, with a heap of a chosen size."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -44,9 +45,7 @@ def run_test_file(path: Path, heap: str = HEAP) -> None:
     """Every `test_*` of a file under MicroPython; AssertionError with names and tracebacks if one fails."""
     done = run([str(_RUN_BOTH), str(ROOT), str(path.resolve())], heap)
     last = done.stdout.strip().splitlines()[-1:] or [""]
-    complete = (
-        last[0].startswith("ran ") and last[0].endswith(", failed 0") and not last[0].startswith("ran 0")
-    )
+    complete = re.fullmatch(r"ran [1-9]\d*, failed 0", last[0])
     if done.returncode != 0 or not complete:
         raise AssertionError(f"{path.name} under MicroPython with a heap of {heap}:\n{done.stdout}")
 
