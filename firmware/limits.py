@@ -19,3 +19,6 @@ READ_BYTES_MAX = const(1024)  # one read of the port: about 3 ms at 3 Mbaud
 WRITE_AHEAD_BYTES = const(12 * 1024)  # one chunk and its packet in the session's buffer; more only costs heap
 BUNDLES_WANTED_MAX = const(4)  # bundles asked for at once: four texts of TEXT_BYTES_MAX and their signatures
 WANT_RETRY_MS = const(15000)  # nothing came for so long: ask again
+
+# the page's view
+TITLE_CHARS_MAX = const(80)  # a thread's title stays in memory for every post that is kept

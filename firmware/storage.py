@@ -16,7 +16,7 @@ from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse
 
 if TYPE_CHECKING:
-    from typing import Callable
+    from collections.abc import Callable
 
     Random = Callable[[int], bytes]
     Clock = Callable[[], int]

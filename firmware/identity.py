@@ -1,0 +1,101 @@
+"""Who this device is: its two keys, made here and never leaving, and what enrolment pinned.
+
+Three files: `keys/device` (both private keys), `keys/enrolment` (the certificate and the roster
+that staff confirmed with it, in one file, so that there is never one without the other) and
+`keys/roster` (the newest roster accepted since).
+"""
+
+from firmware.storage import Storage
+from protocol import cbor, crypto
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Misuse, Refusal
+from protocol.records import roster as rosters
+from protocol.records.certificate import Certificate
+from protocol.records.signing import unpack_signed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from firmware.storage import Random
+    from protocol.records.roster import Roster
+
+DEVICE = "keys/device"
+ENROLMENT = "keys/enrolment"
+ROSTER = "keys/roster"
+COUNTER = "keys/counter"
+
+
+class NotEnrolled(Refusal):
+    """The device has no certificate yet, so there is no hub that it could seal anything to."""
+
+
+class Identity:
+    """The device's keys, certificate and newest roster; every change is one atomic write."""
+
+    def __init__(self, storage: Storage, random: "Random", backend: "Any" = None) -> None:
+        self._storage = storage
+        self.backend = backend or crypto.default()
+        self._load_keys(random)
+        self.certificate: "Certificate | None" = None
+        self.roster: "Roster | None" = None
+        stored = storage.read(ENROLMENT)
+        if stored is not None:
+            certificate, first = cbor.loads(stored)
+            self.certificate = Certificate.decode(unpack_signed(certificate)[0])
+            newest = storage.read(ROSTER)
+            self.roster = rosters.Roster.decode(unpack_signed(newest or first)[0])
+        counter = storage.read(COUNTER)
+        self._counter = 1 if counter is None else int(cbor.loads(counter))
+
+    def _load_keys(self, random: "Random") -> None:
+        stored = self._storage.read(DEVICE)
+        if stored is None:
+            stored = cbor.dumps([random(32), random(32)])
+            self._storage.write(DEVICE, stored)
+        self.seed, self.x25519_private = cbor.loads(stored)
+        self.ed25519: bytes = self.backend.public_key(self.seed)
+        self.x25519: bytes = self.backend.x25519(self.x25519_private, b"\x09" + bytes(31))
+        self.device: bytes = self.backend.sha256(self.ed25519)[:8]
+
+    @property
+    def enrolled(self) -> bool:
+        return self.certificate is not None
+
+    def need(self) -> "tuple[Certificate, Roster]":
+        """The certificate and the roster; NotEnrolled when there are none."""
+        if self.certificate is None or self.roster is None:
+            raise NotEnrolled("not enrolled")
+        return self.certificate, self.roster
+
+    def commit_enrolment(self, certificate: bytes, signed_rosters: "list[bytes]") -> None:
+        """Pin what enrolment granted: the newest of the rosters, every step of their chain checked."""
+        if self.enrolled:
+            raise Misuse("already enrolled; a device is wiped before it is enrolled again")
+        newest: "Roster | None" = None
+        for signed in signed_rosters:
+            newest = rosters.accept(newest, signed)
+        if newest is None:
+            raise Misuse("enrolment without a roster")
+        decoded = Certificate.decode(unpack_signed(certificate)[0])
+        self._storage.remove(ROSTER)
+        self._storage.write(ENROLMENT, cbor.dumps([certificate, signed_rosters[-1]]))
+        self.certificate, self.roster = decoded, newest
+
+    def accept_roster(self, signed: bytes) -> "Roster":
+        """Take the next roster: one version up, signed by two administrators of the present one."""
+        _, present = self.need()
+        newer = rosters.accept(present, signed)
+        self._storage.write(ROSTER, signed)
+        self.roster = newer
+        return newer
+
+    def reserve_counter(self) -> int:
+        """The next counter, spent durably before anyone sees it: a cut may skip one, never repeat one."""
+        counter = self._counter
+        self._storage.write(COUNTER, cbor.dumps(counter + 1))
+        self._counter = counter + 1
+        return counter
+
+    @property
+    def next_counter(self) -> int:
+        return self._counter

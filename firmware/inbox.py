@@ -1,0 +1,254 @@
+"""From the dock to the learner's eyes: what the hub's list lets this device hold, and staff let it show.
+
+`state/list` is the newest delivery list; `inbox/<item>` a bundle with the digest of the statement
+that passed the gate. Nothing is handed to the page that is not on the newest list with exactly
+that statement, whose bundle did not pass protocol.records.gate against the present staff, or
+whose blob was not read back in full and found to be the one that staff signed.
+
+Accepting a list is one write. What is no longer on it is invisible from that write on; removing
+its files and queueing the receipt for it come after and are taken up again at every start.
+"""
+
+from binascii import unhexlify
+
+from firmware.identity import Identity
+from firmware.outbox import name_of, title_of
+from firmware.storage import Storage
+from protocol import blob, cbor
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Refusal
+from protocol.records import delivery_list, gate
+from protocol.records.bundle import Bundle
+from protocol.records.signing import unpack_signed
+from protocol.records.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from protocol.records.delivery_list import DeliveryList
+    from protocol.records.roster import Roster
+
+LIST = "state/list"
+FOLDER = "inbox/"
+SEEN = "state/seen-"
+RECEIPT = "receipt/"
+BLOB = "blob/"
+PART = "part/"
+LEAVES = "leaves/"
+
+COMMITTED = 1
+REMOVED = 2
+
+
+class BlobDiffers(Refusal):
+    """A stored blob is not the one whose root staff signed."""
+
+
+class Held:
+    """The index entry of one bundle that passed the gate; its text stays in its file."""
+
+    __slots__ = ("action", "at_s", "author", "expires_s", "group", "item", "parent", "seen_s", "staff",
+                 "statement", "still", "text_digest", "title", "verified", "video")
+
+    def __init__(self, item: bytes, statement_digest: bytes, staff: bytes, statement: Statement, text: str) -> None:
+        self.item = item
+        self.statement = statement_digest
+        self.staff = staff
+        self.action = statement.action
+        self.group: "str | None" = statement.audience[0]
+        self.parent = statement.parent
+        self.author = statement.author
+        self.at_s = statement.decided_s
+        self.expires_s = statement.expires_s
+        self.title = title_of(text)
+        self.video: "tuple[bytes, int, str] | None" = None
+        self.still: "tuple[bytes, int, str] | None" = None
+        for role, digest, length, media_type in statement.renditions:
+            if role == "video":
+                self.video = (digest, length, media_type)
+            elif role == "still":
+                self.still = (digest, length, media_type)
+        self.seen_s: "int | None" = None
+        self.verified: list[bytes] = []
+
+
+class Inbox:
+    """What this device holds for its learner, and the receipts that the hub has not confirmed."""
+
+    def __init__(self, storage: Storage, identity: Identity) -> None:
+        self._storage = storage
+        self._identity = identity
+        self.held: dict[bytes, Held] = {}
+        self.list: "DeliveryList | None" = None
+        stored = storage.read(LIST)
+        if stored is not None:
+            self.list = delivery_list.DeliveryList.decode(unpack_signed(stored)[0])
+        for name in storage.names(FOLDER):
+            self._open_stored(unhexlify(name[len(FOLDER) :]), name)
+
+    def _open_stored(self, item: bytes, name: str) -> None:
+        statement_digest, staff, data = cbor.loads(self._storage.read(name) or b"")
+        bundle = Bundle.decode(data)
+        held = Held(item, statement_digest, staff, Statement.decode(bundle.statement), bundle.text or "")
+        seen = self._storage.read(SEEN + name_of(item))
+        if seen is not None:
+            held.seen_s, held.verified = cbor.loads(seen)
+        self.held[item] = held
+
+    # -- the list ---------------------------------------------------------------------------
+
+    def listed(self) -> "dict[bytes, bytes]":
+        """Item to statement digest, of everything that this device may hold now."""
+        return {} if self.list is None else {item: digest for item, digest in self.list.items}
+
+    def accept_list(self, signed: bytes) -> "DeliveryList":
+        """Take a newer list. From its one write on, whatever is not on it is out of sight."""
+        certificate, roster = self._identity.need()
+        newer = delivery_list.accept(self.list, signed, roster, certificate.wing, self._identity.device)
+        self._storage.write(LIST, signed)
+        self.list = newer
+        return newer
+
+    def missing(self) -> "list[bytes]":
+        """Items of the list whose bundle is not here."""
+        found = []
+        for item, digest in self.listed().items():
+            held = self.held.get(item)
+            if held is None or held.statement != digest:
+                found.append(item)
+        return sorted(found)
+
+    def gone(self) -> "list[Held]":
+        """Bundles still in storage that the list no longer names with this statement."""
+        listed = self.listed()
+        return [held for held in self.held.values() if listed.get(held.item) != held.statement]
+
+    def remove(self, held: Held) -> None:
+        """Forget a recalled bundle: the receipt is queued first, so that a cut can lose neither."""
+        self.queue_receipt(held.item, held.statement, REMOVED)
+        name = name_of(held.item)
+        self._storage.remove(FOLDER + name)
+        self._storage.remove(SEEN + name)
+        del self.held[held.item]
+
+    def roots(self) -> "list[bytes]":
+        """Roots of every blob that a listed bundle shows."""
+        found = []
+        for held in self.held.values():
+            for rendition in (held.still, held.video):
+                if rendition is not None:
+                    found.append(rendition[0])
+        return found
+
+    # -- bundles ----------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> "tuple[bytes, bytes]":
+        """Check a bundle and keep it; returns (item, statement digest). Any Refusal: nothing was kept."""
+        certificate, roster = self._identity.need()
+        bundle = Bundle.decode(data)
+        if self.list is None:
+            raise gate.NotOnList("no delivery list")
+        statement = gate.check(bundle, roster, self.list, certificate.learner, certificate.wing)
+        digest = self._identity.backend.sha256(bundle.statement)
+        staff = self.staff_digest(roster)
+        held = Held(statement.item, digest, staff, statement, bundle.text or "")
+        before = self.held.get(statement.item)
+        if before is not None and before.statement == digest:
+            return statement.item, digest
+        self._storage.write(FOLDER + name_of(statement.item), cbor.dumps([digest, staff, data]))
+        self.held[statement.item] = held
+        return statement.item, digest
+
+    def staff_digest(self, roster: "Roster") -> bytes:
+        """Changes whenever any member of staff's key, role or expiry does."""
+        return bytes(self._identity.backend.sha256(roster.encode_staff()))
+
+    def shown(self) -> "list[Held]":
+        """What the page may show now, checked again where the staff changed since it was checked."""
+        if self.list is None or self._identity.roster is None:
+            return []
+        listed = self.listed()
+        staff = self.staff_digest(self._identity.roster)
+        found = []
+        for held in list(self.held.values()):
+            if listed.get(held.item) != held.statement or held.expires_s <= self.list.issued_s:
+                continue
+            if held.staff != staff and not self._check_again(held, staff):
+                continue
+            found.append(held)
+        return found
+
+    def _check_again(self, held: Held, staff: bytes) -> bool:
+        certificate, roster = self._identity.need()
+        name = FOLDER + name_of(held.item)
+        data = cbor.loads(self._storage.read(name) or b"")[2]
+        try:
+            gate.check(Bundle.decode(data), roster, self.list, certificate.learner, certificate.wing)
+        except Refusal:
+            return False
+        self._storage.write(name, cbor.dumps([held.statement, staff, data]))
+        held.staff = staff
+        return True
+
+    def bundle(self, item: bytes) -> Bundle:
+        """The stored bundle of a shown item, for its text and its words."""
+        return Bundle.decode(cbor.loads(self._storage.read(FOLDER + name_of(item)) or b"")[2])
+
+    def statement(self, item: bytes) -> Statement:
+        return Statement.decode(self.bundle(item).statement)
+
+    # -- blobs ------------------------------------------------------------------------------
+
+    def blobs_missing(self) -> "list[tuple[bytes, int]]":
+        """(root, size) of renditions that are not here yet, stills before videos."""
+        stills, videos = [], []
+        for held in self.shown():
+            if held.still is not None and not self.has_blob(held.still[0]):
+                stills.append(held.still[:2])
+            if held.video is not None and not self.has_blob(held.video[0]):
+                videos.append(held.video[:2])
+        return stills + videos
+
+    def has_blob(self, root: bytes) -> bool:
+        return self._storage.blob_size(BLOB + name_of(root)) > 0
+
+    def verify_blob(self, held: Held, root: bytes, size: int) -> None:
+        """Read a blob back in full before it is shown the first time; remembered once it was right."""
+        if root in held.verified:
+            return
+        name = BLOB + name_of(root)
+        builder = blob.Builder()
+        offset = 0
+        while offset < self._storage.blob_size(name):
+            piece = self._storage.blob_read(name, offset, blob.CHUNK_BYTES)
+            builder.feed(piece)
+            offset += len(piece)
+        if offset != size or builder.root() != root:
+            self._storage.remove(name)  # the next docking fetches it again
+            raise BlobDiffers(name_of(root))
+        held.verified.append(root)
+        self._write_seen(held)
+
+    def mark_seen(self, held: Held, clock_s: int) -> None:
+        if held.seen_s is None:
+            held.seen_s = clock_s
+            self._write_seen(held)
+
+    def _write_seen(self, held: Held) -> None:
+        self._storage.write(SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.verified]))
+
+    # -- receipts ---------------------------------------------------------------------------
+
+    def queue_receipt(self, item: bytes, statement_digest: bytes, state: int) -> None:
+        self._storage.write(RECEIPT + name_of(item), cbor.dumps([statement_digest, state]))
+
+    def receipts(self) -> "list[tuple[bytes, bytes, int]]":
+        """(item, statement digest, state) that the hub has not confirmed."""
+        found = []
+        for name in self._storage.names(RECEIPT):
+            digest, state = cbor.loads(self._storage.read(name) or b"")
+            found.append((unhexlify(name[len(RECEIPT) :]), digest, state))
+        return found
+
+    def receipt_confirmed(self, item: bytes) -> None:
+        self._storage.remove(RECEIPT + name_of(item))

@@ -1,0 +1,124 @@
+"""Beside everything the learner does: the append-only, hash-chained history of it, for headquarters and for them.
+
+Entries go into segment files of JOURNAL_SEGMENT_ENTRIES_MAX entries, each appended as
+length (u16) | CRC-32 (u32) | entry and synced before the call returns. A power cut leaves a
+torn tail that fails its CRC; the next entry is written over it. Nothing is dropped before the
+hub's custody, and some segments are kept after it for the learner to read.
+"""
+
+import binascii
+
+from firmware import limits
+from firmware.storage import Storage
+from protocol import cbor
+from protocol.compat import TYPE_CHECKING
+from protocol.limits import JOURNAL_BATCH_ENTRIES_MAX
+from protocol.records.journal import JournalEntry, pack_batch
+
+if TYPE_CHECKING:
+    from firmware.identity import Identity
+
+FOLDER = "journal/"
+CUSTODY = "state/journal"
+_HEADER_BYTES = 6
+
+
+def _segment_name(first: int) -> str:
+    digits = str(first)
+    return FOLDER + "0" * (10 - len(digits)) + digits
+
+
+def _records(data: bytes) -> "tuple[list[bytes], int]":
+    """The whole records of a segment and where the next one belongs."""
+    found: list[bytes] = []
+    at = 0
+    while at + _HEADER_BYTES <= len(data):
+        length = int.from_bytes(data[at : at + 2], "big")
+        crc = int.from_bytes(data[at + 2 : at + 6], "big")
+        record = data[at + _HEADER_BYTES : at + _HEADER_BYTES + length]
+        if len(record) != length or length == 0 or binascii.crc32(record) != crc:
+            break
+        found.append(record)
+        at += _HEADER_BYTES + length
+    return found, at
+
+
+class Journal:
+    """Sequence numbers begin at 0; `next_seq` and `head` (the last entry's hash) are always current."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.next_seq = 0
+        self.head = bytes(32)
+        self._first = 0  # first sequence number of the newest segment
+        self._offset = 0
+        custody = storage.read(CUSTODY)
+        self.custody_next = 0 if custody is None else int(cbor.loads(custody))
+        segments = storage.names(FOLDER)
+        while segments:
+            name = segments.pop()
+            records, offset = self._load(name)
+            if records:
+                last = JournalEntry.decode(records[-1])
+                self._first, self._offset = int(name[len(FOLDER) :]), offset
+                self.next_seq, self.head = last.seq + 1, last.hash()
+                break
+            storage.remove(name)  # made, and cut before its first entry was durable
+
+    def _load(self, name: str) -> "tuple[list[bytes], int]":
+        return _records(self._storage.blob_read(name, 0, self._storage.blob_size(name)))
+
+    def append(self, clock_s: int, action: str, detail: str = "") -> int:
+        """Record one action, durably; returns its sequence number."""
+        if self.next_seq - self._first >= limits.JOURNAL_SEGMENT_ENTRIES_MAX:
+            self._first, self._offset = self.next_seq, 0
+        detail = detail[: limits.JOURNAL_DETAIL_CHARS_MAX]
+        entry = JournalEntry(self.next_seq, self.head, clock_s, action, detail)
+        body = entry.encode()
+        record = len(body).to_bytes(2, "big") + binascii.crc32(body).to_bytes(4, "big") + body
+        name = _segment_name(self._first)
+        self._storage.blob_write(name, self._offset, record)
+        self._storage.blob_sync(name)
+        self._offset += len(record)
+        self.head = entry.hash()
+        self.next_seq += 1
+        return entry.seq
+
+    def entries(self, first: int, count: int) -> "list[JournalEntry]":
+        """Up to `count` entries from sequence number `first` on, as far as they are still kept."""
+        found: list[JournalEntry] = []
+        segments = self._storage.names(FOLDER)
+        for index, name in enumerate(segments):
+            after = int(segments[index + 1][len(FOLDER) :]) if index + 1 < len(segments) else self.next_seq
+            if after <= first:
+                continue
+            for record in self._load(name)[0]:
+                entry = JournalEntry.decode(record)
+                if entry.seq >= first and entry.seq < self.next_seq:
+                    found.append(entry)
+                    if len(found) == count:
+                        return found
+        return found
+
+    def waiting(self) -> int:
+        """Entries that the hub has not committed yet."""
+        return self.next_seq - self.custody_next
+
+    def batch(self, identity: "Identity") -> "bytes | None":
+        """The next entries for the hub, signed over the last one's hash; None when it has all."""
+        entries = self.entries(self.custody_next, JOURNAL_BATCH_ENTRIES_MAX)
+        if not entries:
+            return None
+        return pack_batch(entries, identity.seed, identity.ed25519)
+
+    def custody(self, seq: int) -> None:
+        """The hub has committed everything up to and with `seq`; old segments beyond the kept ones go."""
+        if seq < self.custody_next or seq >= self.next_seq:
+            return
+        self._storage.write(CUSTODY, cbor.dumps(seq + 1))
+        self.custody_next = seq + 1
+        segments = self._storage.names(FOLDER)
+        while len(segments) > limits.JOURNAL_SEGMENTS_KEPT:
+            if int(segments[1][len(FOLDER) :]) > self.custody_next:
+                break
+            self._storage.remove(segments.pop(0))

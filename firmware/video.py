@@ -1,0 +1,154 @@
+"""Between the camera and the outbox: a recording sealed piece by piece, and its author's own view of it.
+
+Chunk i of the ciphertext is seal(key, nonce i, "perch/blob/1", CHUNK_BYTES - 16 of the recording),
+so that a recording never stands in the clear in storage and never in memory as a whole.
+"""
+
+from firmware import outbox
+from protocol import blob
+from protocol.compat import TYPE_CHECKING, const
+from protocol.errors import Misuse, Refusal
+from protocol.limits import BLOB_BYTES_MAX, CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware.device import Device
+
+AD = b"perch/blob/1"
+PLAIN_BYTES = const(CHUNK_BYTES - 16)
+
+
+class RecordingTooLong(Refusal):
+    """The recording would pass BLOB_BYTES_MAX; what was recorded so far can still be saved."""
+
+
+class RecordingEmpty(Refusal):
+    """There is nothing in the recording to save."""
+
+
+def nonce(index: int) -> bytes:
+    return index.to_bytes(12, "little")
+
+
+class Recording:
+    """One recording in progress: nothing of it is kept unless `save` returns."""
+
+    part = "part/recording"
+
+    def __init__(self, device: "Device", group: str, parent: "bytes | None", text: str, media_type: str) -> None:
+        self._device = device
+        self._group = group
+        self._parent = parent
+        self._text = text
+        self._media_type = media_type
+        self._key = device.random(32)
+        self._plain = bytearray(PLAIN_BYTES)
+        self._filled = 0
+        self._chunks = 0
+        self._builder = blob.Builder()
+        self.size = 0  # bytes of ciphertext written
+        self._open = True
+        device.storage.remove(self.part)
+
+    def append(self, data: "bytes | bytearray | memoryview") -> None:
+        """Take the next bytes of the recording. RecordingTooLong: these bytes were not taken."""
+        if not self._open:
+            raise Misuse("the recording is closed")
+        view = memoryview(data)
+        chunks = self._chunks + (self._filled + len(view) + PLAIN_BYTES - 1) // PLAIN_BYTES
+        if chunks * CHUNK_BYTES > BLOB_BYTES_MAX:
+            raise RecordingTooLong("more than %d bytes" % BLOB_BYTES_MAX)
+        at = 0
+        while at < len(view):
+            take = min(len(view) - at, PLAIN_BYTES - self._filled)
+            self._plain[self._filled : self._filled + take] = view[at : at + take]
+            self._filled += take
+            at += take
+            if self._filled == PLAIN_BYTES:
+                self._seal()
+
+    def _seal(self) -> None:
+        plain = bytes(memoryview(self._plain)[: self._filled])
+        sealed = self._device.identity.backend.seal(self._key, nonce(self._chunks), AD, plain)
+        self._device.storage.blob_write(self.part, self.size, sealed)
+        self._builder.feed(sealed)
+        self.size += len(sealed)
+        self._chunks += 1
+        self._filled = 0
+
+    def save(self) -> bytes:
+        """Make it an envelope that waits for the dock; durable when this returns its item id."""
+        if not self._open:
+            raise Misuse("the recording is closed")
+        device = self._device
+        if self._filled:
+            self._seal()
+        if not self.size:
+            raise RecordingEmpty("nothing was recorded")
+        device.outbox.check_room()
+        manifest = self._builder.manifest()
+        name = outbox.name_of(manifest.root)
+        device.storage.write("leaves/" + name, bytes(manifest.leaves))
+        device.storage.blob_commit(self.part, "blob/" + name)
+        sealed_blob = [manifest.root, self.size, self._media_type, self._key]
+        item = device.outbox.save("video", self._group, self._parent, self._text, sealed_blob,
+                                  device.clock_s(), device.random)
+        self._close()
+        device.log("record", outbox.name_of(item))
+        device.outbox_changed = True
+        return item
+
+    def discard(self) -> None:
+        """Forget the recording; nothing of it stays."""
+        if self._open:
+            self._close()
+            self._device.storage.remove(self.part)
+
+    def _close(self) -> None:
+        self._open = False
+        self._plain = bytearray()
+        if self._device.recording is self:
+            self._device.recording = None
+
+
+def own_media(device: "Device", own: "outbox.Own") -> "tuple[str, int, Callable[[int, int], bytes]]":
+    """(media type, size, read(offset, n)) of an own recording, opened chunk by chunk."""
+    root, sealed_size, media_type, key = own.blob  # type: ignore[misc]
+    return media_type, plain_size(sealed_size), _Opened(device, root, key).read
+
+
+def plain_size(sealed_size: int) -> int:
+    """Bytes of the recording inside `sealed_size` bytes of ciphertext."""
+    chunks = (sealed_size + CHUNK_BYTES - 1) // CHUNK_BYTES
+    return sealed_size - 16 * chunks
+
+
+class _Opened:
+    """Reads the recording inside a sealed blob; keeps the last chunk, since a player reads on."""
+
+    def __init__(self, device: "Device", root: bytes, key: bytes) -> None:
+        self._device = device
+        self._name = "blob/" + outbox.name_of(root)
+        self._key = key
+        self._index = -1
+        self._chunk = b""
+
+    def read(self, offset: int, count: int) -> bytes:
+        out = bytearray()
+        while count > 0:
+            chunk = self._load(offset // PLAIN_BYTES)
+            piece = chunk[offset % PLAIN_BYTES : offset % PLAIN_BYTES + count]
+            if not piece:
+                break
+            out.extend(piece)
+            offset += len(piece)
+            count -= len(piece)
+        return bytes(out)
+
+    def _load(self, index: int) -> bytes:
+        if index != self._index:
+            sealed = self._device.storage.blob_read(self._name, index * CHUNK_BYTES, CHUNK_BYTES)
+            self._chunk = self._device.identity.backend.open(self._key, nonce(index), AD, sealed) if sealed else b""
+            self._index = index
+        return self._chunk
