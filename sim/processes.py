@@ -1,4 +1,4 @@
-"""Real processes of a simulated wing: started, watched, killed; they print to files, not to pipes that fill."""
+"""Real processes of a simulated wing: started, watched, killed; they print to files, never to pipes."""
 
 import os
 import signal
