@@ -1,0 +1,144 @@
+"""What text may stand in a record that people will read: checked before it is signed and before it is shown.
+
+A device shows text with its own small fonts and no Unicode library, so the rule is a table of code point
+ranges, not a property lookup: refused is whatever changes text without being seen (Unicode 16: Cc, Cf, Cs,
+Co, Zl, Zp, Default_Ignorable_Code_Point, the non-characters and the blanks that are not spaces). Nothing
+is repaired here: what is refused must be changed by a person or by the hub's canonical form.
+
+Two joiners and the emoji selector are spelling, not formatting, in some places (Persian, Sinhala, emoji
+families); they are taken only there, as RFC 5892 appendix A does for names.
+"""
+
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# pairs: first, last code point refused; ascending
+_REFUSED = (
+    (0x00, 0x09),  # controls; 0x0A, the newline, is asked for separately
+    (0x0B, 0x1F),
+    (0x7F, 0x9F),
+    (0xAD, 0xAD),  # soft hyphen
+    (0x034F, 0x034F),  # combining grapheme joiner
+    (0x061C, 0x061C),  # Arabic letter mark (bidi)
+    (0x070F, 0x070F),  # Syriac abbreviation mark
+    (0x115F, 0x1160),  # Hangul fillers
+    (0x17B4, 0x17B5),  # Khmer inherent vowels
+    (0x180B, 0x180F),  # Mongolian selectors and vowel separator
+    (0x200B, 0x200F),  # zero width space, joiners, left-to-right and right-to-left marks
+    (0x2028, 0x202E),  # line and paragraph separator, bidi embeddings and overrides
+    (0x2060, 0x206F),  # word joiner, invisible operators, bidi isolates, deprecated formats
+    (0x2800, 0x2800),  # Braille blank
+    (0x3164, 0x3164),  # Hangul filler
+    (0xD800, 0xF8FF),  # surrogates; private use: a font may draw anything
+    (0xFDD0, 0xFDEF),  # non-characters
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFEFF, 0xFEFF),  # byte order mark
+    (0xFFA0, 0xFFA0),  # half-width Hangul filler
+    (0xFFF0, 0xFFFC),  # unassigned ignorables, interlinear annotation, object replacement
+    (0xFFFE, 0xFFFF),
+    (0x13430, 0x1345F),  # Egyptian hieroglyph format controls
+    (0x16FE4, 0x16FE4),  # Khitan filler
+    (0x1BCA0, 0x1BCA3),  # shorthand format controls
+    (0x1D159, 0x1D159),  # musical null notehead
+    (0x1D173, 0x1D17A),  # musical beams and phrases
+    (0xE0000, 0x10FFFF),  # tags, more selectors, private use
+)
+
+_NON_JOINER = 0x200C
+_JOINER = 0x200D
+_EMOJI_SELECTOR = 0xFE0F
+
+
+class TextRefused(Refusal):
+    """Text holds something that nobody could see, or is not the one right UTF-8."""
+
+
+def _joins(point: int) -> bool:
+    """Letters of Arabic to Sinhala, whose spelling needs the joiners."""
+    return 0x0620 <= point <= 0x0DF3 or 0x1A20 <= point <= 0x1AAD
+
+
+def _pictures(point: int) -> bool:
+    """Pictographs and what may stand in the middle of an emoji sequence."""
+    return (
+        0x1F000 <= point <= 0x1FAFF
+        or 0x2190 <= point <= 0x27FF
+        or 0x2900 <= point <= 0x2BFF
+        or point in (0x203C, 0x2049, 0x2122, 0x2139, 0x3030, 0x303D, 0x3297, 0x3299)
+    )
+
+
+def _refused(point: int) -> bool:
+    if 0x20 <= point < 0x7F:
+        return False
+    low = 0
+    high = len(_REFUSED)
+    while low < high:
+        middle = (low + high) // 2
+        first, last = _REFUSED[middle]
+        if point < first:
+            high = middle
+        elif point > last:
+            low = middle + 1
+        else:
+            return True
+    # the last two code points of every plane are non-characters
+    return point & 0xFFFE == 0xFFFE
+
+
+def _spelling(before: int, point: int, after: int) -> bool:
+    """True where an otherwise refused code point is part of how the word or the emoji is written."""
+    if point == _EMOJI_SELECTOR:
+        return _pictures(before)
+    if point == _NON_JOINER:
+        return _joins(before) and _joins(after)
+    if point == _JOINER:
+        if _joins(before) and (_joins(after) or after in (0, 0x20, 0x0A)):
+            return True
+        return (_pictures(before) or before == _EMOJI_SELECTOR) and _pictures(after)
+    return False
+
+
+def check(value: str, lines: bool = True) -> str:
+    """Return `value`; raise TextRefused, naming the code point, for anything that may not be shown.
+
+    `lines` allows the newline, the only control character there is in a record.
+    """
+    before = 0
+    for index, char in enumerate(value):
+        point = ord(char)
+        if point == 0x0A:
+            if not lines:
+                raise TextRefused(f"U+000A at {index}: one line only")
+        elif _refused(point):
+            after = ord(value[index + 1]) if index + 1 < len(value) else 0
+            if not _spelling(before, point, after):
+                raise TextRefused(f"U+{hex(point)[2:].upper()} at {index} may not be shown")
+        before = point
+    return value
+
+
+def _utf8_length(points: "Sequence[str]") -> int:
+    total = 0
+    for char in points:
+        point = ord(char)
+        total += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    return total
+
+
+def check_bytes(data: bytes, lines: bool = True) -> str:
+    """Decode UTF-8 strictly, then `check`. Returns the text.
+
+    MicroPython's decode takes overlong forms and surrogates. An overlong form is longer than the shortest
+    one, so comparing lengths finds it; surrogates and what lies above U+10FFFF are in the table.
+    """
+    try:
+        value = data.decode("utf-8")
+    except ValueError:  # CPython's UnicodeDecodeError is one; MicroPython has only its UnicodeError, also one
+        raise TextRefused("not UTF-8")
+    if _utf8_length(value) != len(data):
+        raise TextRefused("not the shortest UTF-8")
+    return check(value, lines)
