@@ -1,47 +1,25 @@
-"""SHA-512 in plain Python, for Ed25519 where there is no C one: MicroPython has none."""
+"""SHA-512 in plain Python for the backend `pure`: Ed25519 needs it and MicroPython has none."""
 
-_K = None  # the 80 round constants, made on first use: 0.6 ms, and no 640-byte literal to keep
-
-
-def _constants() -> "tuple[list[int], list[int]]":
-    """First 64 bits of the fractions of the cube and square roots of the first 80 and 8 primes."""
-    primes: list[int] = []
-    candidate = 2
-    while len(primes) < 80:
-        if all(candidate % p for p in primes):
-            primes.append(candidate)
-        candidate += 1
-    cubes = [_root(p << 192, 3) & 0xFFFFFFFFFFFFFFFF for p in primes]
-    squares = [_root(p << 128, 2) & 0xFFFFFFFFFFFFFFFF for p in primes[:8]]
-    return cubes, squares
+from protocol.crypto.sha512_table import ROUNDS, START
 
 
-def _root(value: int, power: int) -> int:
-    low, high = 0, 1 << 72
-    while low < high:
-        middle = (low + high + 1) >> 1
-        if middle**power <= value:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _words(table: bytes) -> "list[int]":
+    return [int.from_bytes(table[i : i + 8], "big") for i in range(0, len(table), 8)]
+
+
+def padding(length: int) -> bytes:
+    """What follows a message of `length` bytes: a one, zeros, the length in bits (FIPS 180-4 5.1.2)."""
+    tail = length % 128
+    return b"\x80" + bytes((239 if tail >= 112 else 111) - tail) + (length * 8).to_bytes(16, "big")
 
 
 def sha512(data: bytes) -> bytes:
-    """FIPS 180-4: 64 bytes."""
-    global _K
-    if _K is None:
-        _K = _constants()
-    constants, start = _K
-    state = start[:]
-    tail = len(data) % 128
-    padding = b"\x80" + bytes((239 if tail >= 112 else 111) - tail) + (len(data) * 8).to_bytes(16, "big")
-    whole = len(data) - tail
-    for offset in range(0, whole, 128):
-        _block(state, constants, data, offset)
-    last = bytes(data[whole:]) + padding
-    for offset in range(0, len(last), 128):
-        _block(state, constants, last, offset)
+    """FIPS 180-4 section 6.4: 64 bytes."""
+    state = _words(START)
+    constants = _words(ROUNDS)
+    padded = bytes(data) + padding(len(data))
+    for offset in range(0, len(padded), 128):
+        _block(state, constants, padded, offset)
     return b"".join([word.to_bytes(8, "big") for word in state])
 
 
