@@ -1,0 +1,140 @@
+"""Inside the jail: pictures of a rendition for people who read it, drawn without any drawing library.
+
+The contact sheet has SHEET_FRAMES pictures at even steps with their times, and the waveform below: a member of
+staff sees at a glance where somebody speaks and where the picture changes. Times run left to right, top to bottom.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from hub_daemon.media import profile
+from hub_daemon.media.refusals import MediaRefused
+
+BLACK, WHITE, GREY, PAPER = 16, 235, 150, 40  # luma, studio range
+LABEL_HEIGHT = 14
+
+# 5x7 digits, one byte a row, bit 4 leftmost
+GLYPHS = {
+    "0": (14, 17, 19, 21, 25, 17, 14), "1": (4, 12, 4, 4, 4, 4, 14), "2": (14, 17, 1, 2, 4, 8, 31),
+    "3": (31, 2, 4, 2, 1, 17, 14), "4": (2, 6, 10, 18, 31, 2, 2), "5": (31, 16, 30, 1, 1, 17, 14),
+    "6": (6, 8, 16, 30, 17, 17, 14), "7": (31, 1, 2, 4, 8, 8, 8), "8": (14, 17, 17, 14, 17, 17, 14),
+    "9": (14, 17, 17, 15, 1, 2, 12), ":": (0, 4, 4, 0, 4, 4, 0), ".": (0, 0, 0, 0, 0, 12, 12),
+}  # fmt: skip
+
+
+class Canvas:
+    """A yuv420p picture in plain memory. All sizes and places are even."""
+
+    def __init__(self, width: int, height: int, luma: int = BLACK) -> None:
+        self.width, self.height = width, height
+        self.y = bytearray([luma]) * (width * height)
+        self.u = bytearray([128]) * (width * height // 4)
+        self.v = bytearray([128]) * (width * height // 4)
+
+    def paste(self, frame: Any, left: int, top: int) -> None:
+        """Put a yuv420p frame with its corner at (left, top)."""
+        planes = ((self.y, self.width, 1), (self.u, self.width // 2, 2), (self.v, self.width // 2, 2))
+        for plane, (target, stride, part) in zip(frame.planes, planes):
+            source, width = memoryview(plane), frame.width // part
+            for row in range(frame.height // part):
+                at = (top // part + row) * stride + left // part
+                target[at : at + width] = source[row * plane.line_size : row * plane.line_size + width]
+
+    def column(self, x: int, top: int, bottom: int, luma: int) -> None:
+        for row in range(top, bottom):
+            self.y[row * self.width + x] = luma
+
+    def write(self, text: str, left: int, top: int) -> None:
+        for place, character in enumerate(text):
+            for row, bits in enumerate(GLYPHS[character]):
+                for bit in range(5):
+                    if bits >> (4 - bit) & 1:
+                        self.y[(top + row) * self.width + left + place * 6 + bit] = WHITE
+
+    def frame(self) -> Any:
+        frame = av.VideoFrame(self.width, self.height, "yuv420p")
+        for plane, source, part in zip(frame.planes, (self.y, self.u, self.v), (1, 2, 2)):
+            width, rows = self.width // part, self.height // part
+            if plane.line_size == width:
+                plane.update(bytes(source))
+                continue
+            padded = bytearray(plane.buffer_size)
+            for row in range(rows):
+                padded[row * plane.line_size : row * plane.line_size + width] = source[row * width : (row + 1) * width]
+            plane.update(bytes(padded))
+        return frame
+
+
+def letterbox(frame: Any, shape: Any = None) -> Any:
+    """Any picture as 320x240 yuv420p: as large as it fits, black around it. `shape` is width/height of one pixel."""
+    wide = float(shape) if shape else 1.0
+    width, height = frame.width * wide, float(frame.height)
+    scale = min(profile.WIDTH / width, profile.HEIGHT / height)
+    fit_w = max(2, min(profile.WIDTH, round(width * scale / 2) * 2))
+    fit_h = max(2, min(profile.HEIGHT, round(height * scale / 2) * 2))
+    small = frame.reformat(width=fit_w, height=fit_h, format="yuv420p", interpolation="AREA")
+    if (fit_w, fit_h) == (profile.WIDTH, profile.HEIGHT):
+        return small
+    canvas = Canvas(profile.WIDTH, profile.HEIGHT)
+    canvas.paste(small, (profile.WIDTH - fit_w) // 4 * 2, (profile.HEIGHT - fit_h) // 4 * 2)
+    return canvas.frame()
+
+
+def jpeg(frame: Any) -> bytes:
+    """One picture as a JPEG file."""
+    context = av.CodecContext.create("mjpeg", "w")
+    context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"
+    context.time_base = Fraction(1, 1)
+    context.thread_count = 1
+    context.options = {"flags": "+bitexact+qscale", "global_quality": str(profile.JPEG_QSCALE * 118)}
+    picture = frame.reformat(format="yuvj420p")
+    picture.pts = 0
+    data = b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
+    if data[:2] != b"\xff\xd8":
+        raise MediaRefused("BadResult", "no JPEG came out")
+    return data
+
+
+def peaks(sound: array[int], frames: int) -> list[int]:
+    """The loudest sample of each column of the waveform, 0..32767, over the length of the pictures."""
+    columns = profile.SHEET_COLUMNS * profile.SHEET_THUMB[0]
+    total = frames * profile.AUDIO_RATE // profile.FPS
+    found = []
+    for column in range(columns):
+        piece = sound[column * total // columns : (column + 1) * total // columns]
+        found.append(min(32767, max(max(piece), -min(piece))) if piece else 0)
+    return found
+
+
+def draw(pictures: Iterable[Any], frames: int, waveform: list[int]) -> tuple[bytes, bytes]:
+    """The still and the contact sheet of a rendition, both JPEG. `pictures` gives all its `frames` frames."""
+    columns, (thumb_w, thumb_h) = profile.SHEET_COLUMNS, profile.SHEET_THUMB
+    wanted = profile.SHEET_FRAMES if frames <= 30 * profile.FPS else profile.SHEET_FRAMES_LONG
+    places = [place * (frames - 1) // (wanted - 1) for place in range(wanted)]
+    rows = wanted // columns
+    row_h = thumb_h + LABEL_HEIGHT
+    canvas = Canvas(columns * thumb_w, rows * row_h + profile.WAVEFORM_HEIGHT, PAPER)
+    still, still_at = b"", min(profile.STILL_AT_S * profile.FPS, frames - 1)
+    for number, frame in enumerate(pictures):
+        if number == still_at:
+            still = jpeg(frame)
+        if number not in places:
+            continue
+        small = frame.reformat(width=thumb_w, height=thumb_h, format="yuv420p", interpolation="AREA")
+        tenths = number * 10 // profile.FPS
+        for place in (place for place, at in enumerate(places) if at == number):
+            left, top = place % columns * thumb_w, place // columns * row_h
+            canvas.paste(small, left, top)
+            label = f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+            canvas.write(label, left + 4, top + thumb_h + 4)
+    middle = rows * row_h + profile.WAVEFORM_HEIGHT // 2
+    for x, peak in enumerate(waveform):
+        high = max(1, round((peak / 32767) ** 0.5 * (profile.WAVEFORM_HEIGHT // 2 - 2)))  # a whisper shows too
+        canvas.column(x, middle - high, middle + high, GREY if peak else 90)
+    return still, jpeg(canvas.frame())
