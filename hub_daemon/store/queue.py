@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from hub_daemon.moderation.transitions import Transition
+from typing import TYPE_CHECKING
+
 from hub_daemon.store.db import Row, Tx
+
+if TYPE_CHECKING:
+    from hub_daemon.moderation.transitions import Transition
 
 MOVE = """
 UPDATE items SET
@@ -78,40 +82,7 @@ def next_for(tx: Tx, person: str, now_ms: int, overdue_ms: int, skip: bytes) -> 
     return found
 
 
-def renditions(tx: Tx, item_id: bytes) -> list[Row]:
-    return tx.execute("SELECT * FROM renditions WHERE item = ? ORDER BY role", (item_id,)).fetchall()
-
-
-def marks(tx: Tx, item_id: bytes) -> list[Row]:
-    return tx.execute("SELECT * FROM marks WHERE item = ? ORDER BY name, detail", (item_id,)).fetchall()
-
-
-# statements and signatures
-
-
-def add_statement(tx: Tx, digest: bytes, item_id: bytes, version: int, action: int, body: bytes, now_ms: int) -> None:
-    tx.execute(
-        "INSERT OR IGNORE INTO statements (digest, item, item_version, action, body, decided_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (digest, item_id, version, action, body, now_ms),
-    )
-
-
-def add_signature(tx: Tx, digest: bytes, person: str, sign1: bytes, now_ms: int) -> None:
-    """One person signs one statement once: a second time is an IntegrityError."""
-    tx.execute(
-        "INSERT INTO signatures (statement, person, sign1, signed_ms) VALUES (?, ?, ?, ?)",
-        (digest, person, sign1, now_ms),
-    )
-
-
-def statement(tx: Tx, digest: bytes) -> Row | None:
-    found: Row | None = tx.execute("SELECT * FROM statements WHERE digest = ?", (digest,)).fetchone()
-    return found
-
-
-def signatures(tx: Tx, digest: bytes) -> list[Row]:
-    return tx.execute("SELECT * FROM signatures WHERE statement = ? ORDER BY signed_ms, person", (digest,)).fetchall()
+# statements and decisions (bodies and signatures are in items.py)
 
 
 def set_open(tx: Tx, item_id: bytes, digest: bytes | None) -> None:
@@ -291,3 +262,18 @@ def history(tx: Tx, person: str, action: str, learner: str, before: int, limit: 
     return tx.execute(
         HISTORY, {"person": person, "action": action, "learner": learner, "before": before, "limit": limit}
     ).fetchall()
+
+
+# accounts
+
+
+def person_disabled(tx: Tx, person: str) -> bool:
+    row = tx.execute("SELECT disabled_ms FROM people WHERE person = ?", (person,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def disable_person(tx: Tx, person: str, now_ms: int) -> bool:
+    done = tx.execute(
+        "UPDATE people SET disabled_ms = ? WHERE person = ? AND disabled_ms IS NULL", (now_ms, person)
+    )
+    return done.rowcount == 1

@@ -1,0 +1,71 @@
+"""Hub -> here: makes the Django application of a hub, ready to serve; and serves it from a thread.
+
+    context.set(hub); server = wsgi.serve("127.0.0.1", 8000); … server.close()
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from hub_daemon.staff import context
+
+_lock = threading.Lock()
+_application: Callable[..., Any] | None = None
+
+
+def make() -> Callable[..., Any]:
+    """The WSGI application for the hub in `context`: settings, migrations of Django's own database, routes."""
+    global _application
+    with _lock:
+        if _application is None:
+            os.environ["PERCH_STAFF_DATA"] = str(context.data())
+            os.environ["DJANGO_SETTINGS_MODULE"] = "hub_daemon.staff.settings"
+            import django
+            from django.core.management import call_command
+            from django.core.wsgi import get_wsgi_application
+
+            django.setup()
+            call_command("migrate", verbosity=0, interactive=False)
+            os.chmod(context.data() / "staff.sqlite3", 0o600)
+            _application = get_wsgi_application()
+        return _application
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """What a WSGI server calls."""
+    return make()(environ, start_response)
+
+
+class Server:
+    """The staff page on one address, in a thread of the hub. `.host`, `.port`, `.close()`."""
+
+    def __init__(self, host: str, port: int) -> None:
+        from waitress.server import create_server
+
+        self._server = create_server(
+            make(), host=host, port=port, threads=6, ident=None, clear_untrusted_proxy_headers=True,
+            max_request_body_size=256 * 1024, channel_timeout=60, expose_tracebacks=False,
+        )
+        self.host = host
+        self.port = int(self._server.effective_port)
+        self._thread = threading.Thread(target=self._run, name="staff page", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._server.run()
+        except OSError:
+            pass  # closed under its feet by close()
+
+    def close(self) -> None:
+        self._server.close()
+        self._server.task_dispatcher.shutdown()
+        self._thread.join(5)
+
+
+def serve(host: str, port: int) -> Server:
+    """Start the staff page of the hub in `context`; port 0 takes a free one."""
+    return Server(host, port)
