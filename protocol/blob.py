@@ -1,0 +1,353 @@
+"""Blobs: large bodies named by their digest, pulled by the receiver chunk by chunk, resumed for nothing.
+
+    leaf     = SHA-256(0x00 || chunk)                 RFC 6962 section 2.1, so a leaf is never a node
+    tree     = SHA-256(0x01 || left || right)         split at the largest power of two below the count
+    root     = SHA-256(0x02 || size u64 BE || tree)   so that the size is as fixed as the bytes
+    manifest = the leaves, one after the other
+
+With the manifest checked against the root, every chunk is checked on arrival and no bad byte is ever stored.
+Chunks come in order, so the length of the file that receives them is the whole state of the transfer.
+
+On the wire a chunk is not CBOR, which would copy it: root 32 | index u32 BE | bytes. Index 0xFFFFFFFF is the
+manifest. A want is a small CBOR record.
+"""
+
+import hashlib
+
+from protocol import crypto
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Misuse, Refusal
+from protocol.limits import (
+    BLOB_BYTES_MAX,
+    CHUNK_BYTES,
+    MANIFEST_BYTES_MAX,
+    WANT_CHUNKS_MAX,
+    WANT_WAIT_MS,
+)
+from protocol.records.schema import DIGEST, Record, RecordRefused, Uint, Unfit, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MANIFEST_INDEX = 0xFFFFFFFF
+_HEADER_BYTES = 36
+_AD = b"perch/blob/1"
+TAG_BYTES = 16
+PLAIN_BYTES = CHUNK_BYTES - TAG_BYTES  # what one sealed chunk holds
+
+
+class WantRefused(RecordRefused):
+    """A want is out of shape."""
+
+
+class ManifestRefused(Refusal):
+    """The leaves are not those of this root."""
+
+
+class ChunkRefused(Refusal):
+    """A chunk was not taken. The transfer goes on as if it had never come."""
+
+
+class ChunkForeign(ChunkRefused):
+    """A chunk of another blob, or no chunk at all."""
+
+
+class ChunkUnwanted(ChunkRefused):
+    """A chunk whose index was not asked for, or that comes before its turn."""
+
+
+class ChunkRepeated(ChunkRefused):
+    """A chunk that we have."""
+
+
+class ChunkSize(ChunkRefused):
+    """A chunk of another length than its place in the blob has."""
+
+
+class ChunkDigest(ChunkRefused):
+    """A chunk whose bytes are not those of its leaf."""
+
+
+class Want(Record):
+    """Ask for `count` chunks from `first`; the manifest is first=MANIFEST_INDEX, count=1."""
+
+    root: bytes
+    size: int
+    first: int
+    count: int
+    FIELDS = (
+        ("root", DIGEST),
+        ("size", Uint(BLOB_BYTES_MAX, 1)),
+        ("first", Uint(MANIFEST_INDEX)),
+        ("count", Uint(WANT_CHUNKS_MAX, 1)),
+    )
+    __slots__ = names(FIELDS)
+    REFUSAL = WantRefused
+
+    def rules(self) -> None:
+        if self.first == MANIFEST_INDEX:
+            if self.count != 1:
+                raise Unfit("count", "one manifest")
+        elif self.first + self.count > chunk_count(self.size):
+            raise Unfit("first", "beyond the blob")
+
+
+def chunk_count(size: int) -> int:
+    return (size + CHUNK_BYTES - 1) // CHUNK_BYTES
+
+
+def chunk_length(size: int, index: int) -> int:
+    """How many bytes chunk `index` of a blob of `size` bytes has."""
+    return min(CHUNK_BYTES, size - index * CHUNK_BYTES)
+
+
+def leaf(chunk: bytes) -> bytes:
+    hasher = hashlib.sha256(b"\x00")
+    hasher.update(chunk)
+    return hasher.digest()
+
+
+def _tree(leaves: bytes, first: int, count: int) -> bytes:
+    if count == 1:
+        return leaves[32 * first : 32 * first + 32]
+    split = 1
+    while split * 2 < count:
+        split *= 2
+    left = _tree(leaves, first, split)
+    return hashlib.sha256(b"\x01" + left + _tree(leaves, first + split, count - split)).digest()
+
+
+def root_of(size: int, leaves: bytes) -> bytes:
+    """The root of a blob of `size` bytes with these concatenated leaves."""
+    if not 1 <= size <= BLOB_BYTES_MAX or len(leaves) != 32 * chunk_count(size):
+        raise Misuse("the leaves do not cover the blob")
+    tree = _tree(leaves, 0, chunk_count(size))
+    return hashlib.sha256(b"\x02" + size.to_bytes(8, "big") + tree).digest()
+
+
+class Manifest:
+    """The leaves of a blob, known to be those of its root. `leaves` is what travels."""
+
+    __slots__ = ("root", "size", "leaves", "count")
+
+    def __init__(self, root: bytes, size: int, leaves: bytes) -> None:
+        """Raises ManifestRefused when these are not the leaves of this root and size."""
+        if not 1 <= size <= BLOB_BYTES_MAX:
+            raise ManifestRefused(f"a blob of {size} bytes, not within 1..{BLOB_BYTES_MAX}")
+        if len(leaves) != 32 * chunk_count(size):
+            raise ManifestRefused(f"{len(leaves)} bytes of leaves for {chunk_count(size)} chunks")
+        if root_of(size, leaves) != root:
+            raise ManifestRefused("the leaves are not those of the root")
+        self.root = root
+        self.size = size
+        self.leaves = bytes(leaves)
+        self.count = chunk_count(size)
+
+    def check(self, index: int, chunk: bytes) -> None:
+        """Raise ChunkUnwanted, ChunkSize or ChunkDigest unless `chunk` is number `index` of the blob."""
+        if not 0 <= index < self.count:
+            raise ChunkUnwanted(f"chunk {index} of {self.count}")
+        if len(chunk) != chunk_length(self.size, index):
+            raise ChunkSize(f"chunk {index} of {len(chunk)} bytes, not {chunk_length(self.size, index)}")
+        if leaf(chunk) != self.leaves[32 * index : 32 * index + 32]:
+            raise ChunkDigest(f"chunk {index} is not the one of its leaf")
+
+
+class Builder:
+    """Makes the manifest of a blob while it is written: `feed` any pieces, then `finish`.
+
+    Pieces of exactly CHUNK_BYTES are hashed where they are; others are gathered, so that at most one
+    chunk is held.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._leaves = bytearray()
+        self._held = b""
+
+    def feed(self, data: bytes) -> None:
+        """Raises Misuse when the blob grows beyond BLOB_BYTES_MAX: the writer must stop before."""
+        if self.size + len(data) > BLOB_BYTES_MAX:
+            raise Misuse(f"a blob of more than {BLOB_BYTES_MAX} bytes")
+        self.size += len(data)
+        at = 0
+        if self._held:
+            at = CHUNK_BYTES - len(self._held)
+            self._held += data[:at]
+            if len(self._held) < CHUNK_BYTES:
+                return
+            self._leaves.extend(leaf(self._held))
+            self._held = b""
+        while len(data) - at >= CHUNK_BYTES:
+            whole = data if len(data) == CHUNK_BYTES else data[at : at + CHUNK_BYTES]
+            self._leaves.extend(leaf(whole))
+            at += CHUNK_BYTES
+        if at < len(data):
+            self._held = bytes(data[at:])
+
+    def finish(self) -> Manifest:
+        """Raises Misuse for an empty blob: there is nothing to name."""
+        if self.size == 0:
+            raise Misuse("an empty blob")
+        leaves = bytes(self._leaves)
+        if self._held:
+            leaves += leaf(self._held)
+        return Manifest(root_of(self.size, leaves), self.size, leaves)
+
+
+def pack_chunk(root: bytes, index: int, data: bytes) -> bytes:
+    """The payload of a chunk, or of the manifest with MANIFEST_INDEX."""
+    return b"".join((root, index.to_bytes(4, "big"), data))
+
+
+def parse_chunk(payload: bytes) -> "tuple[bytes, int, bytes]":
+    """-> (root, index, bytes), nothing verified; raises ChunkForeign for what cannot be a chunk."""
+    if not _HEADER_BYTES < len(payload) <= _HEADER_BYTES + max(CHUNK_BYTES, MANIFEST_BYTES_MAX):
+        raise ChunkForeign(f"{len(payload)} bytes are no chunk")
+    index = int.from_bytes(payload[32:36], "big")
+    if index != MANIFEST_INDEX and len(payload) > _HEADER_BYTES + CHUNK_BYTES:
+        raise ChunkSize(f"chunk {index} of {len(payload) - _HEADER_BYTES} bytes")
+    return bytes(payload[:32]), index, bytes(payload[_HEADER_BYTES:])
+
+
+def answer(want: Want, leaves: bytes, read: "Callable[[int, int], bytes]") -> "list[Callable[[], bytes]]":
+    """The payloads that answer a want, each made when it is called: a slow wire holds one at a time.
+
+    `leaves` is the manifest of the stored blob, `read(offset, n)` its bytes.
+    """
+    if want.first == MANIFEST_INDEX:
+        return [lambda: pack_chunk(want.root, MANIFEST_INDEX, leaves)]
+
+    def chunk(index: int) -> "Callable[[], bytes]":
+        length = chunk_length(want.size, index)
+        return lambda: pack_chunk(want.root, index, read(index * CHUNK_BYTES, length))
+
+    return [chunk(index) for index in range(want.first, want.first + want.count)]
+
+
+def _nonce(index: int) -> bytes:
+    return index.to_bytes(12, "big")
+
+
+def seal_chunk(key: bytes, index: int, plain: bytes) -> bytes:
+    """Ciphertext chunk `index` of a video: at most PLAIN_BYTES of plain text; a key seals one blob only."""
+    if len(plain) > PLAIN_BYTES:
+        raise Misuse(f"{len(plain)} bytes do not fit a sealed chunk")
+    return crypto.default().seal(key, _nonce(index), _AD, plain)
+
+
+def open_chunk(key: bytes, index: int, sealed: bytes) -> bytes:
+    """Raises CryptoError unless this is chunk `index` under `key`."""
+    return crypto.default().open(key, _nonce(index), _AD, sealed)
+
+
+class Fetch:
+    """The receiver's side of one transfer, sans-IO. Times are integer milliseconds.
+
+    `want(now)` gives the next request or None; `receive(payload, now)` takes what came, raising a named
+    refusal (counted in `counters`) that costs nothing but itself; `next_event()` gives ("manifest", leaves)
+    once, ("chunk", index, bytes) in order, each to be made durable and then told by `stored(index)`, and
+    ("done",) after the last one. At most WANT_CHUNKS_MAX chunks are asked for beyond what is durable.
+    """
+
+    def __init__(self, root: bytes, size: int, stored: int = 0, leaves: "bytes | None" = None) -> None:
+        """Resume with `stored` whole durable chunks (a torn last one is cut off), and the manifest's `leaves` where they were kept.
+
+        Raises ManifestRefused for leaves that are not the root's.
+        """
+        if not 1 <= size <= BLOB_BYTES_MAX:
+            raise ManifestRefused(f"a blob of {size} bytes, not within 1..{BLOB_BYTES_MAX}")
+        self.root = root
+        self.size = size
+        self.count = chunk_count(size)
+        if not 0 <= stored <= self.count:
+            raise Misuse(f"{stored} chunks stored of {self.count}")
+        self.manifest = None if leaves is None else Manifest(root, size, leaves)
+        self.counters: "dict[str, int]" = {"taken": 0, "asked": 0}
+        self._stored = stored  # durable
+        self._taken = stored  # verified and handed out
+        self._asked = stored  # asked for
+        self._events: "list[tuple[Any, ...]]" = []
+        self._deadline: "int | None" = None
+        if stored == self.count:
+            self._events.append(("done",))
+
+    @property
+    def done(self) -> bool:
+        return self._stored == self.count
+
+    def want(self, now: int) -> "Want | None":
+        """What to ask for now, if anything. Asks again for what did not come within WANT_WAIT_MS."""
+        if self.done:
+            return None
+        if self._deadline is not None and now >= self._deadline:
+            self._asked = self._taken
+            self._deadline = None
+        if self.manifest is None:
+            if self._deadline is not None:
+                return None
+            return self._ask(MANIFEST_INDEX, 1, now)
+        outstanding = self._asked - self._stored
+        # asking in halves of the window keeps the sender busy while the storage catches up
+        if self._asked == self.count or outstanding > WANT_CHUNKS_MAX // 2:
+            return None
+        first = self._asked
+        count = min(WANT_CHUNKS_MAX - outstanding, self.count - first)
+        self._asked += count
+        return self._ask(first, count, now)
+
+    def _ask(self, first: int, count: int, now: int) -> Want:
+        self._deadline = now + WANT_WAIT_MS
+        self.counters["asked"] += 1
+        return Want(root=self.root, size=self.size, first=first, count=count)
+
+    def next_deadline(self) -> "int | None":
+        """When `want` should be asked again even if nothing comes."""
+        return self._deadline
+
+    def receive(self, payload: bytes, now: int) -> None:
+        """Take one chunk payload. Raises a ChunkRefused or ManifestRefused, which costs nothing else."""
+        try:
+            self._receive(payload)
+        except Refusal as refusal:
+            name = type(refusal).__name__
+            self.counters[name] = self.counters.get(name, 0) + 1
+            raise
+        # only what is taken proves that the sender is at it: hostile chunks must not keep us waiting
+        self._deadline = now + WANT_WAIT_MS if self._asked > self._taken else None
+
+    def _receive(self, payload: bytes) -> None:
+        root, index, data = parse_chunk(payload)
+        if root != self.root:
+            raise ChunkForeign("a chunk of another blob")
+        if index == MANIFEST_INDEX:
+            if self.manifest is not None:
+                raise ChunkRepeated("the manifest again")
+            self.manifest = Manifest(self.root, self.size, data)
+            self._events.append(("manifest", data))
+            return
+        if self.manifest is None:
+            raise ChunkUnwanted(f"chunk {index} before the manifest")
+        if index < self._taken:
+            raise ChunkRepeated(f"chunk {index} again")
+        if index >= self._asked:
+            raise ChunkUnwanted(f"chunk {index} was not asked for")
+        if index > self._taken:
+            raise ChunkUnwanted(f"chunk {index} before chunk {self._taken}")
+        self.manifest.check(index, data)
+        self._taken += 1
+        self.counters["taken"] += 1
+        self._events.append(("chunk", index, data))
+
+    def stored(self, index: int) -> None:
+        """Chunk `index` is durable. Chunks are stored in the order in which they were handed out."""
+        if index != self._stored or index >= self._taken:
+            raise Misuse(f"chunk {index} stored where {self._stored} is next of {self._taken}")
+        self._stored += 1
+        if self.done:
+            self._deadline = None
+            self._events.append(("done",))
+
+    def next_event(self) -> "tuple[Any, ...] | None":
+        return self._events.pop(0) if self._events else None
