@@ -47,3 +47,12 @@ KDF_MEMORY_BYTES_MAX = 512 * 1024 * 1024  # an edited database must not be able 
 SESSION_S_MAX = 8 * 3600  # one shift; then the pass phrase again
 LOGIN_FAILURES_MAX = 5  # then the account waits
 LOGIN_COOL_OFF_S = 15 * 60  # how long
+
+# broker
+UNIX_PATH_BYTES_MAX = 100  # sockaddr_un has 108 on Linux
+BROKER_PACKET_BYTES_MAX = 64 * 1024  # twice the protocol's packet: room for topics and retained health
+BROKER_READY_S_MAX = 10  # mosquitto opens its sockets in 50 ms; ten seconds is a Pi with a tired card
+BROKER_STOP_S_MAX = 3  # it holds nothing that needs saving
+BROKER_RESTART_S_MIN = 0.1  # a killed broker is back before a learner notices
+BROKER_RESTART_S_MAX = 5.0  # one that dies at once is not tried in a circle
+BROKER_LINE_CHARS_MAX = 300  # of what the broker says, in our log
