@@ -89,7 +89,7 @@ def _digits(crc: int) -> bytes:
 def encode(payload: bytes) -> bytes:
     """The wire bytes of one frame, a zero on both sides. Raises Misuse above FRAME_PAYLOAD_BYTES_MAX."""
     if len(payload) > FRAME_PAYLOAD_BYTES_MAX:
-        raise Misuse("frame payload of %d bytes" % len(payload))
+        raise Misuse(f"frame payload of {len(payload)} bytes")
     body = stuff(bytes(payload))
     return b"".join((b"\0", body, _digits(binascii.crc32(body)), b"\0"))
 

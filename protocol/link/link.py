@@ -1,0 +1,346 @@
+"""Link: wire bytes in, wire bytes out, and between them the stream; frame below, session above.
+
+Two ends find each other by HELLO frames: each names its own connection and the one that it heard of. An end
+is up once a HELLO names *it*; the wire keeps order, so nothing of an older connection can follow that HELLO.
+A side that restarts, or gives up on silence, comes with a new name and the other side starts anew with it.
+"""
+
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Misuse
+from protocol.frame import Reader, encode
+from protocol.limits import (
+    LINK_ACK_WAIT_MS_MAX,
+    LINK_BURST_BYTES,
+    LINK_DATA_BYTES_MAX,
+    LINK_DEAD_MS,
+    LINK_DEVICE_DATA_BYTES_MAX,
+    LINK_DEVICE_WINDOW_BYTES,
+    LINK_HELLO_MS_MAX,
+    LINK_HELLO_MS_MIN,
+    LINK_KEEP_MS,
+    LINK_REFUSALS_MAX,
+    LINK_STALL_MS,
+    LINK_WINDOW_BYTES,
+    LINK_WINDOW_BYTES_MAX,
+)
+from protocol.link import packets
+from protocol.link.receiver import Receiver
+from protocol.link.sender import Sender
+
+if TYPE_CHECKING:
+    from protocol.link.ring import Bytes
+
+    Event = tuple[str] | tuple[str, str] | tuple[str, bytes]
+
+
+class Link:
+    """One end of one wire.
+
+    `boot_id`: 8 bytes, new at every start of the program. `window_bytes` is the credit given to the peer,
+    `send_bytes` what `write` holds until it is acked, `data_bytes_max` the longest frame either way.
+    Events: ("up",), ("data", bytes), ("down", reason). Nothing that arrives raises.
+    """
+
+    def __init__(
+        self,
+        boot_id: bytes,
+        window_bytes: int = LINK_WINDOW_BYTES,
+        send_bytes: int = LINK_WINDOW_BYTES,
+        data_bytes_max: int = LINK_DATA_BYTES_MAX,
+        keep_ms: int = LINK_KEEP_MS,
+        dead_ms: int = LINK_DEAD_MS,
+        burst_bytes: int = LINK_BURST_BYTES,
+        event_bytes_max: int = LINK_DATA_BYTES_MAX,
+    ) -> None:
+        if len(boot_id) != 8:
+            raise Misuse("a boot id has 8 bytes")
+        if not 256 <= window_bytes <= LINK_WINDOW_BYTES_MAX:
+            raise Misuse("impossible window")
+        if not 64 <= data_bytes_max <= LINK_DATA_BYTES_MAX:
+            raise Misuse("impossible frame size")
+        self._boot_id = bytes(boot_id)
+        self._window = window_bytes
+        self._data_max = min(data_bytes_max, window_bytes)
+        self._keep_ms = keep_ms
+        self._dead_ms = dead_ms
+        self._burst = burst_bytes
+        self._event_bytes_max = event_bytes_max
+        # a HELLO must fit as well
+        self._reader = Reader(max(self._data_max + packets.HEADER_BYTES, 128))
+        self._sender = Sender(send_bytes, self._data_max)
+        self._receiver = Receiver(window_bytes)
+        self._events: "list[Event]" = []
+        self._connection = 0
+        self._peer = packets.NOBODY
+        self.up = False
+        self._ticked = -1  # when we were last called; a pause of ours is not the peer's silence
+        self._heard = 0
+        self._sent = 0
+        self._hello_now = True
+        self._hello_at = 0
+        self._hello_wait = LINK_HELLO_MS_MIN
+        self._rest_until = -1
+        self._ack_at = -1
+        self._tail_at = -1
+        self._progress = 0
+        self._damage_base = 0
+        self._refusals = 0
+        self._counts = {"sent": 0, "refused": 0, "ups": 0, "bytes_sent": 0, "bytes_received": 0}
+
+    @classmethod
+    def for_device(cls, boot_id: bytes) -> "Link":
+        """An end that fits a small heap: both windows 16 KiB, frames of 1 KiB."""
+        return cls(
+            boot_id,
+            window_bytes=LINK_DEVICE_WINDOW_BYTES,
+            send_bytes=LINK_DEVICE_WINDOW_BYTES,
+            data_bytes_max=LINK_DEVICE_DATA_BYTES_MAX,
+            burst_bytes=LINK_DEVICE_DATA_BYTES_MAX,
+            event_bytes_max=LINK_DEVICE_DATA_BYTES_MAX,
+        )
+
+    # figures
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """frames (taken), repaired, damaged, resent, refused, sent, ups, frame_bytes, round_trip_ms, ..."""
+        counts = self._counts.copy()
+        counts["frames"] = self._reader.taken + self._reader.repaired
+        counts["repaired"] = self._reader.repaired
+        counts["damaged"] = self._reader.damaged
+        counts["resent"] = self._sender.resent
+        counts["frame_bytes"] = self._sender.frame_bytes
+        counts["round_trip_ms"] = self._sender.round_trip_ms
+        return counts
+
+    # the stream
+
+    def write(self, data: "Bytes") -> int:
+        """Queue bytes of the stream; returns how many were taken: 0 while the link is down."""
+        if not self.up:
+            return 0
+        return self._sender.write(data)
+
+    def room(self) -> int:
+        """Bytes that `write` would take now."""
+        return self._sender.room() if self.up else 0
+
+    def unacked(self) -> int:
+        """Bytes written that the peer has not acked yet."""
+        return self._sender.written - self._sender.acked if self.up else 0
+
+    def next_event(self) -> "Event | None":
+        """The next event; data that is not taken here keeps its part of the peer's credit."""
+        if self._events:
+            return self._events.pop(0)
+        if self.up:
+            data = self._receiver.take(self._event_bytes_max)
+            if data:
+                return ("data", data)
+        return None
+
+    def restart(self, reason: str, now: int, rest_ms: int = 0) -> None:
+        """Drop the connection; the peer learns it at once, and HELLOs are heard again after rest_ms."""
+        self._down(reason, now)
+        if rest_ms:
+            self._rest_until = now + rest_ms
+            self._hello_at = self._rest_until
+
+    # time
+
+    def tick(self, now: int) -> None:
+        """Let time pass; call at next_deadline() at the latest."""
+        if self._ticked < 0:
+            self._heard = self._progress = self._sent = now
+            self._hello_at = now
+        elif now - self._ticked > 2 * self._keep_ms:
+            self._heard += now - self._ticked
+        self._ticked = now
+        if self.up:
+            self._tick_up(now)
+        elif now >= self._hello_at:
+            self._rest_until = -1
+            self._hello_now = True
+
+    def _tick_up(self, now: int) -> None:
+        if now - self._heard >= self._dead_ms:
+            self._down("silent", now)
+            return
+        if not self._sender.flight:
+            self._progress = now
+        elif now - self._progress >= LINK_STALL_MS:
+            self._down("peer does not ack", now)
+            return
+        if now - self._sent >= self._keep_ms or (0 <= self._ack_at <= now):
+            self._receiver.ack_now = True
+
+    def next_deadline(self) -> "int | None":
+        """When tick() is due; None before the first call of tick() or receive(). Call to_send() first."""
+        if self._ticked < 0:
+            return None
+        if not self.up:
+            return self._hello_at
+        at = min(self._heard + self._dead_ms, self._sent + self._keep_ms)
+        if self._ack_at >= 0:
+            at = min(at, self._ack_at)
+        if self._tail_at >= 0:
+            at = min(at, self._tail_at)
+        return at
+
+    # wire in
+
+    def receive(self, data: bytes, now: int) -> None:
+        """Bytes as they came from the wire."""
+        self.tick(now)
+        self._counts["bytes_received"] += len(data)
+        for payload, repaired in self._reader.read(data):
+            try:
+                self._take(payload, repaired, now)
+            except packets.LinkRefusal:
+                self._counts["refused"] += 1
+                self._refusals += 1
+                if self.up and self._refusals > LINK_REFUSALS_MAX:
+                    self._down("peer breaks the protocol", now)
+        if self.up and self._receiver.unacked and self._ack_at < 0:
+            self._ack_at = now + LINK_ACK_WAIT_MS_MAX
+
+    def _take(self, payload: bytes, repaired: bool, now: int) -> None:
+        kind = payload[0] if payload else -1
+        if repaired and kind != packets.DATA and kind != packets.DATA_ASK:
+            return  # control frames have no tag that could judge a repair; they come again
+        if kind == packets.HELLO:
+            self._take_hello(packets.parse_hello(payload), now)
+            return
+        if not self.up:
+            self._hello_soon(now)
+            return
+        if kind == packets.DATA or kind == packets.DATA_ASK:
+            offset, serial = packets.parse_data(payload)
+            self._heard = now
+            self._receiver.serial(serial)
+            self._receiver.data(offset, payload, kind == packets.DATA_ASK)
+        elif kind == packets.ACK:
+            ack = packets.parse_ack(payload)
+            self._heard = now
+            if self._sender.ack(ack, now):
+                self._progress = now
+                self._tail_at = -1
+        elif kind == packets.PING:
+            serial = packets.parse_ping(payload)
+            self._heard = now
+            self._receiver.serial(serial)
+            self._receiver.ack_now = True
+        else:
+            raise packets.LinkRefusal("frame of an unknown kind")
+
+    # connection
+
+    def _name(self) -> bytes:
+        return self._boot_id + bytes((self._connection >> 8 & 0xFF, self._connection & 0xFF))
+
+    def _hello_soon(self, now: int) -> None:
+        """Answer at the next chance, but no more often than HELLO_MS_MIN: never an endless echo."""
+        if now >= self._rest_until:
+            self._hello_wait = LINK_HELLO_MS_MIN
+            self._hello_at = min(self._hello_at, max(now, self._sent + LINK_HELLO_MS_MIN))
+            if self._hello_at <= now:
+                self._hello_now = True
+
+    def _take_hello(self, hello: packets.Hello, now: int) -> None:
+        if hello.name[:8] == self._boot_id:
+            raise packets.LinkRefusal("our own HELLO came back")
+        if hello.version_min > packets.VERSION_MAX or hello.version_max < packets.VERSION_MIN:
+            raise packets.LinkRefusal("no common version")
+        if now < self._rest_until:
+            return
+        if len(self._events) > 2 * LINK_REFUSALS_MAX:
+            raise packets.LinkRefusal("HELLO after HELLO")
+        self._heard = now
+        if self.up:
+            if hello.name == self._peer:
+                self._hello_now = self._hello_now or not hello.up
+                return
+            self._down("peer restarted", now, self._connection)
+        self._peer = hello.name
+        if hello.peer == self._name():
+            self._rise(hello, now)
+            self._hello_now = not hello.up
+        else:
+            self._hello_now = True
+
+    def _rise(self, hello: packets.Hello, now: int) -> None:
+        self.up = True
+        self._receiver.reset()
+        self._sender.reset(hello.data_max, hello.window)
+        self._damage_base = self._reader.damaged + self._reader.repaired
+        self._refusals = 0
+        self._progress = now
+        self._heard = now
+        self._ack_at = self._tail_at = -1
+        self._counts["ups"] += 1
+        self._events.append(("up",))
+
+    def _down(self, reason: str, now: int, connection: int = -1) -> None:
+        if self.up:
+            data = self._receiver.take(self._event_bytes_max)
+            while data:  # it was acked: the layer above gets it
+                self._events.append(("data", data))
+                data = self._receiver.take(self._event_bytes_max)
+            self._events.append(("down", reason))
+        self.up = False
+        self._connection = (self._connection + 1) & 0xFFFF if connection < 0 else connection
+        self._peer = packets.NOBODY
+        self._hello_now = True
+        self._hello_wait = LINK_HELLO_MS_MIN
+        self._hello_at = now
+        self._rest_until = -1
+
+    # wire out
+
+    def to_send(self, now: int) -> bytes:
+        """Wire bytes that are due, at most about one burst; call again once they are on their way."""
+        self.tick(now)
+        out: list[bytes] = []
+        if self._hello_now:
+            self._hello_now = False
+            hello = packets.Hello(self._name(), self._peer, self.up, self._window, self._data_max)
+            out.append(encode(hello.encode()))
+            if not self.up:
+                self._hello_at = max(now, self._rest_until) + self._hello_wait
+                self._hello_wait = min(2 * self._hello_wait, LINK_HELLO_MS_MAX)
+        if self.up:
+            self._frames(out, now)
+        if not out:
+            return b""
+        self._sent = now
+        self._counts["sent"] += len(out)
+        data = b"".join(out)
+        self._counts["bytes_sent"] += len(data)
+        return data
+
+    def _frames(self, out: list[bytes], now: int) -> None:
+        if self._receiver.ack_now:
+            self._ack_at = -1
+            damage = self._reader.damaged + self._reader.repaired - self._damage_base
+            out.append(encode(self._receiver.ack(damage)))
+        size = 0
+        while size < self._burst:
+            payload = self._sender.frame(now)
+            if not payload:
+                break
+            wire = encode(payload)
+            size += len(wire)
+            out.append(wire)
+        if size:
+            self._tail_at = now + self._sender.tail_ms
+            return
+        blocked = self._sender.written > self._sender.fresh  # credit is used up: its news may be lost
+        if not self._sender.flight and not blocked:
+            self._tail_at = -1
+        elif self._tail_at < 0:
+            self._tail_at = now + self._sender.tail_ms
+        elif now >= self._tail_at:
+            first = not self._sender.probing
+            out.append(encode(self._sender.tail(now) if first else self._sender.ping(now)))
+            self._sender.backoff()
+            self._tail_at = now + self._sender.tail_ms

@@ -1,0 +1,139 @@
+"""Link: what one frame's payload says. The first byte names the kind; integers are big-endian.
+
+    HELLO  0 | "perch" | version min, max | flags | own name 10 | peer's name 10 | window u32 | data max u16
+    DATA   1 or 2 (2 asks for an ack at once) | offset u24 | serial u16 | bytes
+    ACK    3 | offset u24 | newest serial u16 | damage u16 | credit u32 | (gap u16, length u16) ...
+    PING   4 | serial u16                      a serial without data: shows what was lost before it
+
+A name is the boot id (8 bytes) and the count of connections that this end has begun since (u16); the pair
+of both names is the connection. `offset` counts the bytes of the stream modulo 2^24. An ack says: every byte
+before `offset` is here, `credit` bytes from it on may be sent, `newest` is the serial of the last frame that
+arrived, the ranges are what is here beyond the first hole, and `damage` counts damaged segments modulo 2^16.
+"""
+
+import struct
+
+from protocol.compat import TYPE_CHECKING, const
+from protocol.errors import Refusal
+
+if TYPE_CHECKING:
+    Ranges = list[tuple[int, int]]
+
+HELLO = const(0)
+DATA = const(1)
+DATA_ASK = const(2)
+ACK = const(3)
+PING = const(4)
+
+VERSION_MIN = const(1)
+VERSION_MAX = const(1)
+HEADER_BYTES = const(6)  # of a DATA frame
+NAME_BYTES = const(10)
+FLAG_UP = const(1)  # this end takes the connection for established
+OFFSETS = const(1 << 24)
+
+_MAGIC = b"perch"
+_HELLO = ">B5sBBB10s10sIH"
+_ACK = ">IHHI"
+NOBODY = bytes(NAME_BYTES)
+
+
+class LinkRefusal(Refusal):
+    """A valid frame of impossible content: no line noise makes one, so the peer did."""
+
+
+class Hello:
+    """One end's introduction; `names` it heard from the other end is NOBODY before it heard any."""
+
+    def __init__(
+        self, name: bytes, peer: bytes, up: bool, window: int, data_max: int,
+        version_min: int = VERSION_MIN, version_max: int = VERSION_MAX,
+    ) -> None:
+        self.name = name
+        self.peer = peer
+        self.up = up
+        self.window = window
+        self.data_max = data_max
+        self.version_min = version_min
+        self.version_max = version_max
+
+    def encode(self) -> bytes:
+        return struct.pack(
+            _HELLO, HELLO, _MAGIC, self.version_min, self.version_max, FLAG_UP if self.up else 0,
+            self.name, self.peer, self.window, self.data_max,
+        )  # fmt: skip
+
+
+def parse_hello(payload: bytes) -> Hello:
+    """Raises LinkRefusal on anything but one whole HELLO; later versions may append to it."""
+    size = struct.calcsize(_HELLO)
+    if len(payload) < size or payload[1:6] != _MAGIC:
+        raise LinkRefusal("HELLO of another protocol or cut short")
+    fields = struct.unpack(_HELLO, payload[:size])
+    _, _, version_min, version_max, flags, name, peer, window, data_max = fields
+    if window < 256 or data_max < 64:
+        raise LinkRefusal("HELLO promises no usable window")
+    return Hello(name, peer, flags & FLAG_UP != 0, window, data_max, version_min, version_max)
+
+
+def data_frame(offset: int, serial: int, data: bytes, ask: bool) -> bytes:
+    kind = DATA_ASK if ask else DATA
+    return struct.pack(">IH", kind << 24 | offset % OFFSETS, serial & 0xFFFF) + data
+
+
+def parse_data(payload: bytes) -> "tuple[int, int]":
+    """(offset modulo 2^24, serial) of a DATA frame; its bytes are payload[HEADER_BYTES:]."""
+    if len(payload) <= HEADER_BYTES:
+        raise LinkRefusal("DATA without data")
+    first, serial = struct.unpack(">IH", payload[:HEADER_BYTES])
+    return first & 0xFFFFFF, serial
+
+
+def ping_frame(serial: int) -> bytes:
+    return struct.pack(">BH", PING, serial & 0xFFFF)
+
+
+def parse_ping(payload: bytes) -> int:
+    if len(payload) != 3:
+        raise LinkRefusal("PING of a wrong size")
+    return payload[1] << 8 | payload[2]
+
+
+def ack_frame(offset: int, newest: int, damage: int, credit: int, ranges: "Ranges") -> bytes:
+    """`ranges`: absolute (start, end) beyond offset, ascending; gaps and lengths above 65535 are left out."""
+    parts = [struct.pack(_ACK, ACK << 24 | offset % OFFSETS, newest & 0xFFFF, damage & 0xFFFF, credit)]
+    at = offset
+    for start, end in ranges:
+        if start - at > 0xFFFF or end - start > 0xFFFF:
+            break
+        parts.append(struct.pack(">HH", start - at, end - start))
+        at = end
+    return b"".join(parts)
+
+
+class Ack:
+    """A parsed ACK; `ranges` are relative to `offset`, ascending, none empty, none touching."""
+
+    def __init__(self, offset: int, newest: int, damage: int, credit: int, ranges: "Ranges") -> None:
+        self.offset = offset
+        self.newest = newest
+        self.damage = damage
+        self.credit = credit
+        self.ranges = ranges
+
+
+def parse_ack(payload: bytes) -> Ack:
+    """Raises LinkRefusal where sizes are wrong or ranges are empty, touching or descending."""
+    size = struct.calcsize(_ACK)
+    if len(payload) < size or (len(payload) - size) % 4:
+        raise LinkRefusal("ACK of a wrong size")
+    first, newest, damage, credit = struct.unpack(_ACK, payload[:size])
+    ranges = []
+    at = 0
+    for index in range(size, len(payload), 4):
+        gap, length = struct.unpack(">HH", payload[index : index + 4])
+        if gap == 0 or length == 0:
+            raise LinkRefusal("ACK with an empty range")
+        ranges.append((at + gap, at + gap + length))
+        at += gap + length
+    return Ack(first & 0xFFFFFF, newest, damage, credit, ranges)
