@@ -252,7 +252,7 @@ class Fetch:
     """
 
     def __init__(self, root: bytes, size: int, stored: int = 0, leaves: "bytes | None" = None) -> None:
-        """Resume with `stored` whole durable chunks (a torn last one is cut off), and the manifest's `leaves` where they were kept.
+        """Resume with `stored` whole durable chunks (a torn last one cut off); `leaves` where they were kept.
 
         Raises ManifestRefused for leaves that are not the root's.
         """

@@ -9,11 +9,8 @@ Two joiners and the emoji selector are spelling, not formatting, in some places 
 families); they are taken only there, as RFC 5892 appendix A does for names.
 """
 
-from protocol.compat import TYPE_CHECKING
+from protocol.cbor import utf8_valid
 from protocol.errors import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # pairs: first, last code point refused; ascending
 _REFUSED = (
@@ -121,24 +118,9 @@ def check(value: str, lines: bool = True) -> str:
     return value
 
 
-def _utf8_length(points: "Sequence[str]") -> int:
-    total = 0
-    for char in points:
-        point = ord(char)
-        total += 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
-    return total
-
-
 def check_bytes(data: bytes, lines: bool = True) -> str:
-    """Decode UTF-8 strictly, then `check`. Returns the text.
-
-    MicroPython's decode takes overlong forms and surrogates. An overlong form is longer than the shortest
-    one, so comparing lengths finds it; surrogates and what lies above U+10FFFF are in the table.
-    """
-    try:
-        value = data.decode("utf-8")
-    except ValueError:  # CPython's UnicodeDecodeError is one; MicroPython has only its UnicodeError, also one
+    """Decode UTF-8 strictly, then `check`. Returns the text."""
+    # MicroPython's own decoder takes overlong forms and surrogates
+    if not utf8_valid(data):
         raise TextRefused("not UTF-8")
-    if _utf8_length(value) != len(data):
-        raise TextRefused("not the shortest UTF-8")
-    return check(value, lines)
+    return check(data.decode("utf-8"), lines)
