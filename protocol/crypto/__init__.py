@@ -63,6 +63,10 @@ def backend(name: str) -> "Backend":
             from protocol.crypto import nacl
 
             return nacl
+        if name == "viper":
+            from protocol.crypto import viper
+
+            return viper
         if name == "pure":
             from protocol.crypto import pure
 
@@ -74,4 +78,4 @@ def backend(name: str) -> "Backend":
 
 def default() -> "Backend":
     """The best backend of this interpreter."""
-    return backend("pure" if sys.implementation.name == "micropython" else "nacl")
+    return backend("viper" if sys.implementation.name == "micropython" else "nacl")

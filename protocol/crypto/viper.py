@@ -1,0 +1,235 @@
+"""The board's crypto backend: the inner loops in viper machine code, the rest in plain Python.
+
+X25519 and the cipher have no branch or index that depends on a secret. Ed25519 is over Python's integers
+(see `ed25519.py`). Work space is made once, so a record costs no more heap than its own bytes.
+"""
+
+from protocol.crypto import CryptoError, ed25519, viper_aead, viper_sha512, viper_x25519
+from protocol.crypto.hashes import hmac_sha256, same, sha256
+from protocol.crypto.sha512 import padding
+from protocol.crypto.sha512_table import ROUNDS, START
+
+name = "viper"
+
+__all__ = [
+    "hmac_sha256",
+    "is_public_key",
+    "name",
+    "open",
+    "public_key",
+    "random",
+    "seal",
+    "sha256",
+    "sign",
+    "verify",
+    "x25519",
+]
+
+is_public_key = ed25519.is_public_key
+
+
+def random(count: int) -> bytes:
+    import os
+
+    return os.urandom(count)
+
+
+# X25519: eleven field elements of 20 words, then the columns and the padded factor of `multiply`
+_elements = [bytearray(80) for _ in range(10)]
+_columns = bytearray(4 * 70)
+
+
+def _to_limbs(out: bytearray, value: int) -> None:
+    for i in range(20):
+        out[4 * i : 4 * i + 4] = (value >> (13 * i) & 0x1FFF).to_bytes(4, "little")
+
+
+def _from_limbs(element: bytearray) -> int:
+    value = 0
+    for i in range(19, -1, -1):
+        limb = int.from_bytes(element[4 * i : 4 * i + 4], "little")
+        value = (value << 13) + (limb - (1 << 32) if limb >> 31 else limb)
+    return value % ed25519.P
+
+
+def x25519(scalar: bytes, point: bytes) -> bytes:
+    if len(scalar) != 32 or len(point) != 32:
+        raise CryptoError("X25519 takes 32 and 32 bytes")
+    k = bytearray(scalar)
+    k[0] &= 248
+    k[31] = k[31] & 127 | 64
+    x1, x2, z2, x3, z3, a, b, c, d, _ = _elements
+    u = int.from_bytes(point, "little") & ((1 << 255) - 1)
+    _to_limbs(x1, u)
+    _to_limbs(x2, 1)
+    _to_limbs(z2, 0)
+    _to_limbs(x3, u)
+    _to_limbs(z3, 1)
+    viper_x25519.ladder(k, x1, x2, z2, x3, z3, a, b, c, d, _columns)
+    _invert(a, z2, b, c, d)
+    viper_x25519.multiply(x2, x2, a, _columns)
+    result = _from_limbs(x2)
+    if result == 0:
+        raise CryptoError("X25519 gave the all-zero result")
+    return result.to_bytes(32, "little")
+
+
+def _squares(out: bytearray, a: bytearray, count: int) -> None:
+    viper_x25519.multiply(out, a, a, _columns)
+    for _ in range(count - 1):
+        viper_x25519.multiply(out, out, out, _columns)
+
+
+def _invert(out: bytearray, z: bytearray, a: bytearray, b: bytearray, c: bytearray) -> None:
+    """out = z^(p-2), by the usual chain of 254 squarings and 11 products; zero gives zero."""
+    multiply = viper_x25519.multiply
+    w = _columns
+    _squares(a, z, 1)  # 2
+    _squares(b, a, 2)  # 8
+    multiply(b, b, z, w)  # 9
+    multiply(a, a, b, w)  # 11
+    _squares(c, a, 1)  # 22
+    multiply(b, b, c, w)  # 2^5 - 1
+    _squares(c, b, 5)
+    multiply(b, c, b, w)  # 2^10 - 1
+    _squares(c, b, 10)
+    multiply(c, c, b, w)  # 2^20 - 1
+    _squares(out, c, 20)
+    multiply(c, out, c, w)  # 2^40 - 1
+    _squares(c, c, 10)
+    multiply(b, c, b, w)  # 2^50 - 1
+    _squares(c, b, 50)
+    multiply(c, c, b, w)  # 2^100 - 1
+    _squares(out, c, 100)
+    multiply(c, out, c, w)  # 2^200 - 1
+    _squares(c, c, 50)
+    multiply(b, c, b, w)  # 2^250 - 1
+    _squares(b, b, 5)
+    multiply(out, b, a, w)  # 2^255 - 21
+
+
+# the cipher: the key's words and one block of key stream; h, r and a block of Poly1305
+_words = bytearray(64)
+_stream = bytearray(64)
+_sums = bytearray(120)
+_block = bytearray(16)
+
+
+def _begin(key: bytes, nonce: bytes) -> None:
+    """Sets the words of the cipher and takes the one-time key (RFC 8439 section 2.6) from block 0."""
+    _words[0:16] = b"expand 32-byte k"
+    _words[16:48] = key
+    _words[48:52] = b"\0\0\0\0"
+    _words[52:64] = nonce
+    viper_aead.chacha_block(_stream, _words)
+    for i in range(120):
+        _sums[i] = 0
+    r = bytearray(_stream[:16])
+    for i in (3, 7, 11, 15):
+        r[i] &= 15
+    for i in (4, 8, 12):
+        r[i] &= 252
+    viper_aead.limbs(_sums, 10, r, 0)
+
+
+def _cipher(data: bytearray, length: int) -> None:
+    """data[:length] ^= key stream from the next block on."""
+    for start in range(0, length, 64):
+        viper_aead.chacha_block(_stream, _words)
+        count = length - start
+        viper_aead.xor(data, start, _stream, count if count < 64 else 64)
+
+
+def _absorb(data: "bytes | bytearray", length: int) -> None:
+    whole = length >> 4
+    viper_aead.poly_blocks(_sums, data, 0, whole)
+    rest = length & 15
+    if rest:
+        # padded with zeros to a full block (RFC 8439 section 2.8)
+        _block[:] = bytes(16)
+        _block[:rest] = data[length - rest : length]
+        viper_aead.poly_blocks(_sums, _block, 0, 1)
+
+
+def _tag(pad: bytes, ad: bytes, data: "bytes | bytearray", length: int) -> bytes:
+    _absorb(ad, len(ad))
+    _absorb(data, length)
+    _block[:] = len(ad).to_bytes(8, "little") + length.to_bytes(8, "little")
+    viper_aead.poly_blocks(_sums, _block, 0, 1)
+    total = 0
+    for i in range(9, -1, -1):
+        total = (total << 13) + int.from_bytes(_sums[4 * i : 4 * i + 4], "little")
+    total = total % ((1 << 130) - 5) + int.from_bytes(pad, "little")
+    return (total & ((1 << 128) - 1)).to_bytes(16, "little")
+
+
+def seal(key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:
+    if len(key) != 32 or len(nonce) != 12:
+        raise CryptoError("the cipher takes a key of 32 and a nonce of 12 bytes")
+    _begin(key, nonce)
+    pad = bytes(_stream[16:32])
+    length = len(plaintext)
+    sealed = bytearray(length + 16)
+    sealed[:length] = plaintext
+    _cipher(sealed, length)
+    sealed[length:] = _tag(pad, ad, sealed, length)
+    return bytes(sealed)
+
+
+def open(key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
+    if len(key) != 32 or len(nonce) != 12 or len(sealed) < 16:
+        raise CryptoError("the cipher takes a key of 32, a nonce of 12 and a tag of 16 bytes")
+    _begin(key, nonce)
+    pad = bytes(_stream[16:32])
+    length = len(sealed) - 16
+    if not same(_tag(pad, ad, sealed, length), sealed[length:]):
+        raise CryptoError("the tag does not match")
+    plain = bytearray(sealed[:length])
+    _cipher(plain, length)
+    return bytes(plain)
+
+
+# SHA-512: the constants and the start as words of this machine, the schedule, the working words, the state
+_rounds = bytearray(640)
+_start = bytearray(64)
+_schedule = bytearray(128)
+_working = bytearray(64)
+_state = bytearray(64)
+viper_sha512.big_endian(_rounds, 0, ROUNDS, 0, 160)
+viper_sha512.big_endian(_start, 0, START, 0, 16)
+
+
+def _sha512_block(data: bytes, start: int) -> None:
+    viper_sha512.big_endian(_schedule, 0, data, start, 32)
+    _working[:] = _state
+    for at in range(0, 160, 32):
+        if at:
+            viper_sha512.schedule(_schedule)
+        viper_sha512.rounds(_working, _schedule, _rounds, at)
+    viper_sha512.accumulate(_state, _working)
+
+
+def sha512(data: bytes) -> bytes:
+    """FIPS 180-4: 64 bytes."""
+    _state[:] = _start
+    whole = len(data) & ~127
+    for start in range(0, whole, 128):
+        _sha512_block(data, start)
+    last = bytes(data[whole:]) + padding(len(data))
+    for start in range(0, len(last), 128):
+        _sha512_block(last, start)
+    digest = bytearray(64)
+    viper_sha512.to_bytes(digest, _state)
+    return bytes(digest)
+
+
+def public_key(seed: bytes) -> bytes:
+    return ed25519.public_key(seed, sha512)
+
+
+def sign(seed: bytes, message: bytes) -> bytes:
+    return ed25519.sign(seed, message, sha512)
+
+
+def verify(public: bytes, message: bytes, signature: bytes) -> bool:
+    return ed25519.verify(public, message, signature, sha512)
