@@ -9,6 +9,7 @@ from firmware.storage import Storage
 from protocol import cbor, crypto
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse, Refusal
+from protocol.records import certificate as certificates
 from protocol.records import roster as rosters
 from protocol.records.certificate import Certificate
 from protocol.records.signing import unpack_signed
@@ -76,7 +77,11 @@ class Identity:
             newest = rosters.accept(newest, signed)
         if newest is None:
             raise Misuse("enrolment without a roster")
-        decoded = Certificate.decode(unpack_signed(certificate)[0])
+        decoded = certificates.accept(certificate, newest.hub_ed25519)
+        if decoded.ed25519 != self.ed25519 or decoded.x25519 != self.x25519:
+            raise certificates.CertificateRefused("ed25519", "not this device's keys")
+        if decoded.wing != newest.wing:
+            raise certificates.CertificateRefused("wing", "not the roster's")
         self._storage.remove(ROSTER)
         self._storage.write(ENROLMENT, cbor.dumps([certificate, signed_rosters[-1]]))
         self.certificate, self.roster = decoded, newest

@@ -17,10 +17,11 @@ from firmware.storage import Storage
 from protocol import blob, cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
-from protocol.records import delivery_list, gate
+from protocol.records import delivery_list, gate, signing
 from protocol.records.bundle import Bundle
+from protocol.records.receipt import COMMITTED, REMOVED
 from protocol.records.signing import unpack_signed
-from protocol.records.statement import Statement
+from protocol.records.statement import STILL, VIDEO, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +37,14 @@ BLOB = "blob/"
 PART = "part/"
 LEAVES = "leaves/"
 
-COMMITTED = 1
-REMOVED = 2
 
 
 class BlobDiffers(Refusal):
     """A stored blob is not the one whose root staff signed."""
+
+
+def text_of(bundle: Bundle) -> str:
+    return "" if bundle.text is None else bundle.text.decode()
 
 
 class Held:
@@ -55,7 +58,7 @@ class Held:
         self.statement = statement_digest
         self.staff = staff
         self.action = statement.action
-        self.group: "str | None" = statement.audience[0]
+        self.group: "str | None" = statement.audience.group
         self.parent = statement.parent
         self.author = statement.author
         self.at_s = statement.decided_s
@@ -63,11 +66,11 @@ class Held:
         self.title = title_of(text)
         self.video: "tuple[bytes, int, str] | None" = None
         self.still: "tuple[bytes, int, str] | None" = None
-        for role, digest, length, media_type in statement.renditions:
-            if role == "video":
-                self.video = (digest, length, media_type)
-            elif role == "still":
-                self.still = (digest, length, media_type)
+        for row in statement.renditions:
+            if row.role == VIDEO:
+                self.video = (row.digest, row.length, row.media_type)
+            elif row.role == STILL:
+                self.still = (row.digest, row.length, row.media_type)
         self.seen_s: "int | None" = None
         self.verified: list[bytes] = []
 
@@ -89,7 +92,7 @@ class Inbox:
     def _open_stored(self, item: bytes, name: str) -> None:
         statement_digest, staff, data = cbor.loads(self._storage.read(name) or b"")
         bundle = Bundle.decode(data)
-        held = Held(item, statement_digest, staff, Statement.decode(bundle.statement), bundle.text or "")
+        held = Held(item, statement_digest, staff, Statement.decode(bundle.statement), text_of(bundle))
         seen = self._storage.read(SEEN + name_of(item))
         if seen is not None:
             held.seen_s, held.verified = cbor.loads(seen)
@@ -99,12 +102,12 @@ class Inbox:
 
     def listed(self) -> "dict[bytes, bytes]":
         """Item to statement digest, of everything that this device may hold now."""
-        return {} if self.list is None else {item: digest for item, digest in self.list.items}
+        return {} if self.list is None else {row.item: row.statement for row in self.list.items}
 
     def accept_list(self, signed: bytes) -> "DeliveryList":
         """Take a newer list. From its one write on, whatever is not on it is out of sight."""
         certificate, roster = self._identity.need()
-        newer = delivery_list.accept(self.list, signed, roster, certificate.wing, self._identity.device)
+        newer = delivery_list.accept(self.list, signed, roster.hub_ed25519, self._identity.device, certificate.wing)
         self._storage.write(LIST, signed)
         self.list = newer
         return newer
@@ -149,9 +152,9 @@ class Inbox:
         if self.list is None:
             raise gate.NotOnList("no delivery list")
         statement = gate.check(bundle, roster, self.list, certificate.learner, certificate.wing)
-        digest = self._identity.backend.sha256(bundle.statement)
+        digest = signing.digest(bundle.statement)
         staff = self.staff_digest(roster)
-        held = Held(statement.item, digest, staff, statement, bundle.text or "")
+        held = Held(statement.item, digest, staff, statement, text_of(bundle))
         before = self.held.get(statement.item)
         if before is not None and before.statement == digest:
             return statement.item, digest
@@ -161,12 +164,14 @@ class Inbox:
 
     def staff_digest(self, roster: "Roster") -> bytes:
         """Changes whenever any member of staff's key, role or expiry does."""
-        return bytes(self._identity.backend.sha256(roster.encode_staff()))
+        return signing.digest(cbor.dumps([row.plain() for row in roster.staff]))
 
     def shown(self) -> "list[Held]":
         """What the page may show now, checked again where the staff changed since it was checked."""
         if self.list is None or self._identity.roster is None:
             return []
+        if self.list.roster_version > self._identity.roster.version:
+            return []  # the list stands on a roster that is not here: its staff cannot be judged
         listed = self.listed()
         staff = self.staff_digest(self._identity.roster)
         found = []
@@ -223,7 +228,7 @@ class Inbox:
             piece = self._storage.blob_read(name, offset, blob.CHUNK_BYTES)
             builder.feed(piece)
             offset += len(piece)
-        if offset != size or builder.root() != root:
+        if offset != size or builder.finish().root != root:
             self._storage.remove(name)  # the next docking fetches it again
             raise BlobDiffers(name_of(root))
         held.verified.append(root)

@@ -13,7 +13,7 @@ from firmware.storage import Storage
 from protocol import cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.limits import JOURNAL_BATCH_ENTRIES_MAX
-from protocol.records.journal import JournalEntry, pack_batch
+from protocol.records.journal import FIRST_PREV, JournalEntry, pack_batch
 
 if TYPE_CHECKING:
     from firmware.identity import Identity
@@ -49,7 +49,7 @@ class Journal:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.next_seq = 0
-        self.head = bytes(32)
+        self.head = FIRST_PREV
         self._first = 0  # first sequence number of the newest segment
         self._offset = 0
         custody = storage.read(CUSTODY)
@@ -69,11 +69,10 @@ class Journal:
         return _records(self._storage.blob_read(name, 0, self._storage.blob_size(name)))
 
     def append(self, clock_s: int, action: str, detail: str = "") -> int:
-        """Record one action, durably; returns its sequence number."""
+        """Record one action, durably; returns its sequence number. Details are ids and names, never content."""
         if self.next_seq - self._first >= limits.JOURNAL_SEGMENT_ENTRIES_MAX:
             self._first, self._offset = self.next_seq, 0
-        detail = detail[: limits.JOURNAL_DETAIL_CHARS_MAX]
-        entry = JournalEntry(self.next_seq, self.head, clock_s, action, detail)
+        entry = JournalEntry(seq=self.next_seq, prev=self.head, clock_s=clock_s, action=action, detail=detail)
         body = entry.encode()
         record = len(body).to_bytes(2, "big") + binascii.crc32(body).to_bytes(4, "big") + body
         name = _segment_name(self._first)

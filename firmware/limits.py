@@ -5,7 +5,6 @@ from protocol.compat import const
 # what is kept
 JOURNAL_SEGMENT_ENTRIES_MAX = const(64)  # one file of the journal; reading the newest at start stays under 20 KiB
 JOURNAL_SEGMENTS_KEPT = const(8)  # after the hub has them: so the learner can read about the last weeks
-JOURNAL_DETAIL_CHARS_MAX = const(120)  # names and ids, never content
 DRAFT_BYTES_MAX = const(16 * 1024)  # four times the longest post: cutting it down is the writer's own business
 DRAFTS_MAX = const(64)  # text drafts kept at once
 OWN_ENTRIES_MAX = const(400)  # a year of writing; the index of it stays under 100 KiB of heap
@@ -22,3 +21,6 @@ WANT_RETRY_MS = const(15000)  # nothing came for so long: ask again
 
 # the page's view
 TITLE_CHARS_MAX = const(80)  # a thread's title stays in memory for every post that is kept
+
+# wires
+SERIAL_BAUD = const(3_000_000)  # the fastest that USB serial adapters and their cables keep at 1 m

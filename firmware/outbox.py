@@ -116,10 +116,12 @@ class Outbox:
         certificate, roster = self._identity.need()
         self.check_room()
         counter = self._identity.reserve_counter()
-        content = envelope.Content(kind, self._identity.device, counter, certificate.learner, group, parent,
-                                   text, blob)
-        sealed = envelope.make(content, self._identity, roster.hub_x25519, random)
-        item = self._identity.backend.sha256(sealed)
+        me = self._identity
+        row = None if blob is None else envelope.Blob.read(blob)
+        content = envelope.Content(kind=kind, device=me.device, counter=counter, learner=certificate.learner,
+                                   group=group, parent=parent, text=text, blob=row)
+        sealed = envelope.make(content, me.seed, me.ed25519, me.x25519_private, roster.hub_x25519, random)
+        item = envelope.item_id(sealed)
         entry: "dict[int, object]" = {
             _SEALED: sealed, _COUNTER: counter, _KIND: kind, _GROUP: group, _PARENT: parent, _TEXT: text,
             _BLOB: blob, _TIMES: [clock_s, None, None, None, None], _STATE: SAVED, _REFUSAL: None, _SEEN: False,

@@ -1,12 +1,13 @@
 """Between the camera and the outbox: a recording sealed piece by piece, and its author's own view of it.
 
-Chunk i of the ciphertext is seal(key, nonce i, "perch/blob/1", CHUNK_BYTES - 16 of the recording),
-so that a recording never stands in the clear in storage and never in memory as a whole.
+Each PLAIN_BYTES of the recording become one sealed chunk (protocol/blob.py) under a key of this
+recording alone, so that it never stands in the clear in storage and never in memory as a whole.
 """
 
 from firmware import outbox
 from protocol import blob
-from protocol.compat import TYPE_CHECKING, const
+from protocol.blob import PLAIN_BYTES, TAG_BYTES
+from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse, Refusal
 from protocol.limits import BLOB_BYTES_MAX, CHUNK_BYTES
 
@@ -15,20 +16,12 @@ if TYPE_CHECKING:
 
     from firmware.device import Device
 
-AD = b"perch/blob/1"
-PLAIN_BYTES = const(CHUNK_BYTES - 16)
-
-
 class RecordingTooLong(Refusal):
     """The recording would pass BLOB_BYTES_MAX; what was recorded so far can still be saved."""
 
 
 class RecordingEmpty(Refusal):
     """There is nothing in the recording to save."""
-
-
-def nonce(index: int) -> bytes:
-    return index.to_bytes(12, "little")
 
 
 class Recording:
@@ -70,7 +63,7 @@ class Recording:
 
     def _seal(self) -> None:
         plain = bytes(memoryview(self._plain)[: self._filled])
-        sealed = self._device.identity.backend.seal(self._key, nonce(self._chunks), AD, plain)
+        sealed = blob.seal_chunk(self._key, self._chunks, plain)
         self._device.storage.blob_write(self.part, self.size, sealed)
         self._builder.feed(sealed)
         self.size += len(sealed)
@@ -87,9 +80,9 @@ class Recording:
         if not self.size:
             raise RecordingEmpty("nothing was recorded")
         device.outbox.check_room()
-        manifest = self._builder.manifest()
+        manifest = self._builder.finish()
         name = outbox.name_of(manifest.root)
-        device.storage.write("leaves/" + name, bytes(manifest.leaves))
+        device.storage.write("leaves/" + name, manifest.leaves)
         device.storage.blob_commit(self.part, "blob/" + name)
         sealed_blob = [manifest.root, self.size, self._media_type, self._key]
         item = device.outbox.save("video", self._group, self._parent, self._text, sealed_blob,
@@ -120,8 +113,7 @@ def own_media(device: "Device", own: "outbox.Own") -> "tuple[str, int, Callable[
 
 def plain_size(sealed_size: int) -> int:
     """Bytes of the recording inside `sealed_size` bytes of ciphertext."""
-    chunks = (sealed_size + CHUNK_BYTES - 1) // CHUNK_BYTES
-    return sealed_size - 16 * chunks
+    return sealed_size - TAG_BYTES * blob.chunk_count(sealed_size)
 
 
 class _Opened:
@@ -149,6 +141,6 @@ class _Opened:
     def _load(self, index: int) -> bytes:
         if index != self._index:
             sealed = self._device.storage.blob_read(self._name, index * CHUNK_BYTES, CHUNK_BYTES)
-            self._chunk = self._device.identity.backend.open(self._key, nonce(index), AD, sealed) if sealed else b""
+            self._chunk = blob.open_chunk(self._key, index, sealed) if sealed else b""
             self._index = index
         return self._chunk

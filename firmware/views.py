@@ -4,7 +4,9 @@ Own writing is shown from the own copy, never from a bundle as well, so nothing 
 """
 
 from firmware import outbox
+from firmware.inbox import text_of
 from protocol.compat import TYPE_CHECKING
+from protocol.records.statement import APPROVE, REJECT, RETURN
 
 if TYPE_CHECKING:
     from typing import Any
@@ -13,9 +15,6 @@ if TYPE_CHECKING:
     from firmware.inbox import Held
     from firmware.outbox import Own
 
-APPROVE = 1
-RETURN = 2
-REJECT = 3
 
 # what the hub's program refuses without a person reading it, in words for the writer; the code stays beside it
 REFUSED_WORDS = {
@@ -94,7 +93,7 @@ def thread(device: "Device", root: bytes) -> "list[dict[str, Any]]":
 
 
 def _held_row(device: "Device", held: "Held") -> "dict[str, Any]":
-    text = device.inbox.bundle(held.item).text or ""
+    text = text_of(device.inbox.bundle(held.item))
     return {
         "item": held.item,
         "mine": held.author == _me(device),
