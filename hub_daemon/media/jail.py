@@ -1,10 +1,10 @@
 """The jail of the media worker: what the process that decodes a stranger's bytes can still do is compute.
 
 `lock_in()` is called by the child itself, after it has warmed up everything it needs and before it reads the
-first byte of the item. Then: no file, no socket, no other program, no other process, a bound on memory and CPU.
-The system calls are an allow-list; what is not on it kills the process (SIGSYS). `open` and its kin answer
-EACCES instead, because libvpx asks /sys for the number of processors and goes on without an answer. `clone3`
-answers ENOSYS, so that libc falls back to `clone`, whose flags a filter can read.
+first byte of the item. Then: no file, no socket, no other program, no other process, a bound on memory and
+CPU. The system calls are an allow-list; what is not on it kills the process (SIGSYS). `open` and its kin
+answer EACCES instead, because libvpx asks /sys for the number of processors and goes on without an answer.
+`clone3` answers ENOSYS, so that libc falls back to `clone`, whose flags a filter can read.
 
 `self_test()` starts a child that locks itself in and then really tries: it tells what was refused and how.
 """
@@ -47,8 +47,8 @@ ALLOWED = """
 
 # Asked by libraries that go on without the answer: refused, not fatal.
 REFUSED = {
-    errno.EACCES: """open openat openat2 creat access faccessat faccessat2 stat lstat newfstatat statx readlink
-        readlinkat getdents64 getcwd statfs mkdir mkdirat unlink unlinkat rename renameat renameat2""".split(),
+    errno.EACCES: "open openat openat2 creat access faccessat faccessat2 stat lstat newfstatat statx readlink "
+    "readlinkat getdents64 getcwd statfs mkdir mkdirat unlink unlinkat rename renameat renameat2".split(),
     errno.ENOSYS: ["clone3"],
     errno.ENOTTY: ["ioctl"],
     errno.EPERM: "prctl prlimit64 getrlimit setrlimit fcntl dup dup2 sched_setaffinity sched_getparam "
@@ -59,7 +59,7 @@ REFUSED = {
 def lock_in(memory_bytes_max: int = MEDIA_MEMORY_BYTES_MAX, cpu_s_max: int = MEDIA_CPU_S_MAX) -> None:
     """Lock this process in, for good. Raises JailUnavailable when any part of the lock cannot be had."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # the hub was killed: nobody waits for this any more
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # the hub is gone: nobody waits any more
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     # A net of its own with nothing in it: a second wall behind the filter, where the kernel lets us.
     if libc.unshare(CLONE_NEWNET) != 0:
@@ -69,7 +69,7 @@ def lock_in(memory_bytes_max: int = MEDIA_MEMORY_BYTES_MAX, cpu_s_max: int = MED
     _filter(seccomp)
 
 
-def _seccomp() -> ModuleType:
+def _seccomp() -> Any:
     try:
         import pyseccomp
     except (ImportError, OSError, RuntimeError) as error:
@@ -124,18 +124,18 @@ def _rule(seccomp: ModuleType, wall: Any, action: int, name: str, *args: object)
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command line of a child that runs `module.main()` with this package and nothing else of ours in sight.
+    """The command line of a child that runs `module.main()`.
 
     `-I` takes no PYTHON* variable, no current directory and no user packages, so the path is handed over.
     """
     root = str(Path(__file__).resolve().parents[2])
-    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from {module} import main; sys.exit(main(sys.argv[1:]))"
+    code = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from {module} import main; main(sys.argv[1:])"
     return [sys.executable, "-I", "-B", "-c", code, root, *arguments]
 
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8"}  # nothing of the hub's surroundings reaches the child
 
-# --- the self test ---------------------------------------------------------------------------------------------
+# --- the self test ------------------------------------------------------------
 
 
 def _try_open() -> None:

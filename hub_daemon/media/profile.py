@@ -2,8 +2,8 @@
 
 WebM with VP8 and Opus: plays in every Chromium (also Debian's, which has no say in H.264), needs no licence,
 and the same Chromium that plays it on a slate records it. 320x240 at 15 pictures a second fits a device's
-screen; 200 + 24 kbit/s make 30 s about 840 kB, below the megabyte that a docking may take (hub_daemon/limits).
-One thread and fixed settings everywhere: the same input gives the same bytes.
+screen; 200 + 24 kbit/s make 30 s about 840 kB, below the megabyte that a docking may take
+(hub_daemon/limits). One thread and fixed settings everywhere: the same input gives the same bytes.
 """
 
 from __future__ import annotations

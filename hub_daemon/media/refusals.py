@@ -1,4 +1,4 @@
-"""What the media worker answers with: a rendition, or a named refusal whose words tell the learner what to do."""
+"""What the media worker answers with: a rendition, or a named refusal that says what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORDS = {
     "TooLong": "The message was longer than one minute. Please record a shorter one.",
     "TooShort": "The message was too short to watch. Please record it again.",
     "TooLarge": "The message was too large to send. Please record a shorter one.",
-    "TooManyPixels": "The picture was too large. Please record the message with this device's own camera page.",
+    "TooManyPixels": "The picture was too large. Please record the message with this device's camera.",
     "Timeout": "The message took too long to prepare. Please record it again; a shorter one is safer.",
     "WorkerDied": "The message could not be prepared. Please record it again.",
     "BadResult": "The message could not be prepared. Please record it again.",
@@ -47,7 +47,7 @@ class JailUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Rendition:
-    """One video as people get to see it. `video` and `still` go to learners, `contact_sheet` to staff only."""
+    """One video as people get to see it. `video` and `still` go to learners, `contact_sheet` to staff."""
 
     video: bytes
     media_type: str

@@ -1,7 +1,8 @@
 """Inside the jail: pictures of a rendition for people who read it, drawn without any drawing library.
 
-The contact sheet has SHEET_FRAMES pictures at even steps with their times, and the waveform below: a member of
-staff sees at a glance where somebody speaks and where the picture changes. Times run left to right, top to bottom.
+The contact sheet has SHEET_FRAMES pictures at even steps with their times, and the waveform below: a member
+of staff sees at a glance where somebody speaks and where the picture changes. Times run left to right, top to
+bottom.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from hub_daemon.media import profile
 from hub_daemon.media.refusals import MediaRefused
 
 BLACK, WHITE, GREY, PAPER = 16, 235, 150, 40  # luma, studio range
-LABEL_HEIGHT = 14
+LABEL_HEIGHT = 20
+LABEL_SCALE = 2  # 10x14 pixels a digit: legible beside the thumb
+GAP = 8  # between thumbs
 
 # 5x7 digits, one byte a row, bit 4 leftmost
 GLYPHS = {
@@ -55,7 +58,12 @@ class Canvas:
             for row, bits in enumerate(GLYPHS[character]):
                 for bit in range(5):
                     if bits >> (4 - bit) & 1:
-                        self.y[(top + row) * self.width + left + place * 6 + bit] = WHITE
+                        self._dot(left + (place * 6 + bit) * LABEL_SCALE, top + row * LABEL_SCALE)
+
+    def _dot(self, left: int, top: int) -> None:
+        for row in range(top, top + LABEL_SCALE):
+            at = row * self.width + left
+            self.y[at : at + LABEL_SCALE] = bytes([WHITE]) * LABEL_SCALE
 
     def frame(self) -> Any:
         frame = av.VideoFrame(self.width, self.height, "yuv420p")
@@ -66,13 +74,14 @@ class Canvas:
                 continue
             padded = bytearray(plane.buffer_size)
             for row in range(rows):
-                padded[row * plane.line_size : row * plane.line_size + width] = source[row * width : (row + 1) * width]
+                at = row * plane.line_size
+                padded[at : at + width] = source[row * width : (row + 1) * width]
             plane.update(bytes(padded))
         return frame
 
 
 def letterbox(frame: Any, shape: Any = None) -> Any:
-    """Any picture as 320x240 yuv420p: as large as it fits, black around it. `shape` is width/height of one pixel."""
+    """Any picture as 320x240 yuv420p: as large as it fits, black around it. `shape`: a pixel's width/height."""
     wide = float(shape) if shape else 1.0
     width, height = frame.width * wide, float(frame.height)
     scale = min(profile.WIDTH / width, profile.HEIGHT / height)
@@ -88,7 +97,7 @@ def letterbox(frame: Any, shape: Any = None) -> Any:
 
 def jpeg(frame: Any) -> bytes:
     """One picture as a JPEG file."""
-    context = av.CodecContext.create("mjpeg", "w")
+    context: Any = av.CodecContext.create("mjpeg", "w")
     context.width, context.height, context.pix_fmt = frame.width, frame.height, "yuvj420p"
     context.time_base = Fraction(1, 1)
     context.thread_count = 1
@@ -101,9 +110,13 @@ def jpeg(frame: Any) -> bytes:
     return data
 
 
+def sheet_width() -> int:
+    return profile.SHEET_COLUMNS * (profile.SHEET_THUMB[0] + GAP) + GAP
+
+
 def peaks(sound: array[int], frames: int) -> list[int]:
     """The loudest sample of each column of the waveform, 0..32767, over the length of the pictures."""
-    columns = profile.SHEET_COLUMNS * profile.SHEET_THUMB[0]
+    columns = sheet_width()
     total = frames * profile.AUDIO_RATE // profile.FPS
     found = []
     for column in range(columns):
@@ -118,8 +131,8 @@ def draw(pictures: Iterable[Any], frames: int, waveform: list[int]) -> tuple[byt
     wanted = profile.SHEET_FRAMES if frames <= 30 * profile.FPS else profile.SHEET_FRAMES_LONG
     places = [place * (frames - 1) // (wanted - 1) for place in range(wanted)]
     rows = wanted // columns
-    row_h = thumb_h + LABEL_HEIGHT
-    canvas = Canvas(columns * thumb_w, rows * row_h + profile.WAVEFORM_HEIGHT, PAPER)
+    row_h = thumb_h + LABEL_HEIGHT + GAP
+    canvas = Canvas(sheet_width(), rows * row_h + GAP + profile.WAVEFORM_HEIGHT, PAPER)
     still, still_at = b"", min(profile.STILL_AT_S * profile.FPS, frames - 1)
     for number, frame in enumerate(pictures):
         if number == still_at:
@@ -129,12 +142,12 @@ def draw(pictures: Iterable[Any], frames: int, waveform: list[int]) -> tuple[byt
         small = frame.reformat(width=thumb_w, height=thumb_h, format="yuv420p", interpolation="AREA")
         tenths = number * 10 // profile.FPS
         for place in (place for place, at in enumerate(places) if at == number):
-            left, top = place % columns * thumb_w, place // columns * row_h
+            left, top = GAP + place % columns * (thumb_w + GAP), GAP + place // columns * row_h
             canvas.paste(small, left, top)
             label = f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
-            canvas.write(label, left + 4, top + thumb_h + 4)
-    middle = rows * row_h + profile.WAVEFORM_HEIGHT // 2
-    for x, peak in enumerate(waveform):
-        high = max(1, round((peak / 32767) ** 0.5 * (profile.WAVEFORM_HEIGHT // 2 - 2)))  # a whisper shows too
+            canvas.write(label, left, top + thumb_h + 4)
+    middle = rows * row_h + GAP + profile.WAVEFORM_HEIGHT // 2
+    for x, peak in enumerate(waveform):  # drawn as a root: a whisper shows too
+        high = max(1, round((peak / 32767) ** 0.5 * (profile.WAVEFORM_HEIGHT // 2 - 2)))
         canvas.column(x, middle - high, middle + high, GREY if peak else 90)
     return still, jpeg(canvas.frame())

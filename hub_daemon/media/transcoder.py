@@ -1,9 +1,9 @@
 """Inside the jail: decode what a browser recorded, encode it to the one profile, draw what staff look at.
 
-Pictures are put on a fixed grid of FPS a second by their own times (the last one stays until the next), sound is
-put where its own times say, gaps are silence. Metadata, chapters, attachments, further tracks and everything else
-a container can carry are never looked at, so they cannot come out. What is returned was decoded once more from
-the encoded bytes: the contact sheet shows the rendition, not the upload.
+Pictures are put on a fixed grid of FPS a second by their own times (the last one stays until the next), sound
+is put where its own times say, gaps are silence. Metadata, chapters, attachments, further tracks and
+everything else a container can carry are never looked at, so they cannot come out. What is returned was
+decoded once more from the encoded bytes: the contact sheet shows the rendition, not the upload.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def transcode(data: bytes) -> Rendition:
     )
 
 
-# --- reading what came -----------------------------------------------------------------------------------------
+# --- reading what came ------------------------------------------------------------
 
 
 def container_of(data: bytes) -> str:
@@ -66,13 +66,14 @@ def container_of(data: bytes) -> str:
 
 
 def open_input(data: bytes) -> Any:
-    """The opened container. Only browsers' formats and codecs exist for it, and nothing beyond these bytes."""
+    """The opened container. Only browsers' formats and codecs exist for it, nothing beyond these bytes."""
     demuxer = container_of(data)
     options = {
         "format_whitelist": profile.CONTAINERS[demuxer],
         "codec_whitelist": ",".join(profile.VIDEO_DECODERS + profile.AUDIO_DECODERS),
         "protocol_whitelist": "none",
         "max_streams": "8",
+        "max_pixels": str(MEDIA_PIXELS_MAX),
     }
     if demuxer == "mov":
         options["enable_drefs"] = "0"
@@ -83,11 +84,12 @@ def open_input(data: bytes) -> Any:
 
 
 def _pick(stream: Any, allowed: tuple[str, ...]) -> Any:
-    """The stream with its decoder set to one thread and bounded pictures; refuses a codec browsers do not make."""
+    """The stream, its decoder on one thread with bounded pictures; refuses what no browser makes."""
     context = stream.codec_context
     if context is None or context.name not in allowed:
         raise MediaRefused("UnknownCodec", "none" if context is None else str(context.name)[:40])
     context.thread_count = 1
+    context.options = {"max_pixels": str(MEDIA_PIXELS_MAX)}
     return stream
 
 
@@ -156,7 +158,8 @@ def read_pictures(data: bytes, until: int = 0) -> Iterator[Any]:
             newest_us = max(newest_us, time_us)
             if newest_us > (MEDIA_DURATION_S_MAX + 1) * SECOND_US:
                 raise MediaRefused("TooLong", f"a picture at {newest_us // SECOND_US} s")
-            slot = (newest_us * profile.FPS + SECOND_US // 2) // SECOND_US  # WebM's times are whole milliseconds
+            # nearest, not below: WebM's times are whole milliseconds
+            slot = (newest_us * profile.FPS + SECOND_US // 2) // SECOND_US
             while current is not None and at < min(slot, FRAMES_MAX):
                 yield current
                 at += 1
@@ -204,15 +207,16 @@ def _place(sound: array[int], time_us: int | None) -> None:
         sound.frombytes(bytes(2 * missing))
 
 
-# --- writing the rendition -------------------------------------------------------------------------------------
+# --- writing the rendition ------------------------------------------------------------
 
 
 def encode(data: bytes, sound: array[int], bit_rate: int) -> tuple[bytes, int]:
     """The rendition at one bit rate and the number of its pictures."""
     out = io.BytesIO()
     options = {"fflags": "+bitexact", "reserve_index_space": "1024"}  # no version, no random id; seekable
+    container: Any
     with av.open(out, "w", format="webm", container_options=options) as container:
-        video = container.add_stream(profile.VIDEO_ENCODER, rate=profile.FPS, options=profile.VIDEO_OPTIONS)
+        video: Any = container.add_stream(profile.VIDEO_ENCODER, rate=profile.FPS)
         video.width, video.height, video.pix_fmt = profile.WIDTH, profile.HEIGHT, "yuv420p"
         video.bit_rate, video.gop_size = bit_rate, profile.KEY_FRAME_EVERY
         video.codec_context.thread_count = 1
@@ -222,9 +226,7 @@ def encode(data: bytes, sound: array[int], bit_rate: int) -> tuple[bytes, int]:
             "bufsize": str(bit_rate * 2),
             "flags": "+bitexact",
         }
-        audio = container.add_stream(
-            profile.AUDIO_ENCODER, rate=profile.AUDIO_RATE, layout="mono", options=profile.AUDIO_OPTIONS
-        )
+        audio: Any = container.add_stream(profile.AUDIO_ENCODER, rate=profile.AUDIO_RATE, layout="mono")
         audio.bit_rate = profile.AUDIO_BIT_RATE
         audio.codec_context.options = {**profile.AUDIO_OPTIONS, "flags": "+bitexact"}
         count = 0
@@ -245,13 +247,14 @@ def encode(data: bytes, sound: array[int], bit_rate: int) -> tuple[bytes, int]:
 
 
 def _encode_sound(container: Any, audio: Any, sound: array[int], sent: int, until: int) -> int:
-    """Whole Opus frames up to sample `until`; silence where there is no sound. Every rendition has a track."""
+    """Whole Opus frames up to sample `until`; silence where there is none: every rendition has a track."""
     size = profile.AUDIO_FRAME_SAMPLES
     while sent + size <= until:
         piece = sound[sent : sent + size].tobytes()
         frame = av.AudioFrame(format="s16", layout="mono", samples=size)
         frame.planes[0].update(piece + bytes(2 * size - len(piece)))
-        frame.sample_rate, frame.pts, frame.time_base = profile.AUDIO_RATE, sent, Fraction(1, profile.AUDIO_RATE)
+        frame.sample_rate, frame.pts = profile.AUDIO_RATE, sent
+        frame.time_base = Fraction(1, profile.AUDIO_RATE)
         container.mux(audio.encode(frame))
         sent += size
     return sent
@@ -260,6 +263,7 @@ def _encode_sound(container: Any, audio: Any, sound: array[int], sent: int, unti
 def look_again(video: bytes, frames: int) -> Iterator[Any]:
     """The pictures of the rendition itself, decoded from the bytes that people will get."""
     seen = 0
+    container: Any
     with av.open(io.BytesIO(video), format="matroska") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -17,11 +18,12 @@ from hub_daemon.media import profile, transcoder
 def recording(pictures: int = profile.FPS, size: tuple[int, int] = (160, 120)) -> bytes:
     """A WebM of `pictures` grey pictures with a silent track."""
     out = io.BytesIO()
+    container: Any
     with av.open(out, "w", format="webm") as container:
-        video = container.add_stream(profile.VIDEO_ENCODER, rate=profile.FPS)
+        video: Any = container.add_stream(profile.VIDEO_ENCODER, rate=profile.FPS)
         video.width, video.height, video.pix_fmt = size[0], size[1], "yuv420p"
         video.codec_context.options = profile.VIDEO_OPTIONS
-        audio = container.add_stream(profile.AUDIO_ENCODER, rate=profile.AUDIO_RATE, layout="mono")
+        audio: Any = container.add_stream(profile.AUDIO_ENCODER, rate=profile.AUDIO_RATE, layout="mono")
         grey = av.VideoFrame(size[0], size[1], "yuv420p")
         for plane in grey.planes:
             plane.update(b"\x80" * plane.buffer_size)

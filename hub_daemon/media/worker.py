@@ -1,12 +1,13 @@
 """From the decrypted recording to its rendition: one jailed one-shot process for one item.
 
 The parent (the hub) gives the bytes to the child's stdin and reads one answer from its stdout. The child is
-treated as hostile from its first byte on: the answer is bounded while it is read, parsed strictly, checked against
-the profile, and whatever the child does, it is killed with its whole process group when the wall clock says so.
+treated as hostile from its first byte on: the answer is bounded while it is read, parsed strictly, checked
+against the profile, and whatever the child does, it is killed with its whole process group when the wall
+clock says so.
 
 Answer: u16 BE length of the head | head (deterministic CBOR map) | video | still | contact sheet. Head keys:
-0 outcome ("ok", "refused", "no jail") | 1 name of the refusal | 2 duration_ms | 3 audible | 4 [three lengths] |
-5 detail for the log, printable ASCII.
+0 outcome ("ok", "refused", "no jail") | 1 name of the refusal | 2 duration_ms | 3 audible | 4 [three lengths]
+| 5 detail for the log, printable ASCII.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ PIPE_BYTES = 65536
 DETAIL_CHARS_MAX = 120
 
 
-# --- the parent --------------------------------------------------------------------------------------------------
+# --- the parent ------------------------------------------------------------
 
 
 def transcode(
@@ -134,7 +135,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _read_answer(answer: bytes) -> Rendition:
-    """The rendition in an answer; every field is checked, because the one who wrote it had the hostile bytes."""
+    """The rendition in an answer; every field is checked: its writer had the hostile bytes."""
     head_length = int.from_bytes(answer[:2], "big")
     try:
         head = cbor.loads(answer[2 : 2 + head_length])
@@ -182,7 +183,7 @@ def _printable(detail: object) -> str:
     return "".join(character if " " <= character <= "~" else "?" for character in text[:DETAIL_CHARS_MAX])
 
 
-# --- the child ---------------------------------------------------------------------------------------------------
+# --- the child ------------------------------------------------------------
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Recordings as browsers make them, made by PyAV while the tests run: real files, small, the same every time."""
+"""Recordings as browsers make them, made by PyAV while the tests run: real, small, always the same."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def make(
             step = sounds.codec_context.frame_size or 960
             for start in range(0, round(seconds * 48000), step):
                 wave = array("h", (
-                    int(loud * math.sin(at / 48000 * math.pi / seconds) * math.sin(at * 440 * 2 * math.pi / 48000))
+                    int(loud * math.sin(at * math.pi / 48000 / seconds) * math.sin(at * math.tau * 440 / 48000))
                     for at in range(start, start + step)
                 ))  # fmt: skip
                 frame = av.AudioFrame(format="s16", layout="mono", samples=step)
