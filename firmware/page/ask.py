@@ -1,0 +1,98 @@
+"""app -> here -> views: one request as the views see it: the device, the words, the learner's settings, time."""
+
+import json
+import time
+
+from firmware.page.words import LANGUAGES, Words
+from protocol.compat import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from firmware.device import Device
+
+SETTINGS_KEY = "settings"
+CHOICES = {  # the first of each is what a new device shows
+    "language": ("",) + LANGUAGES,
+    "size": ("m", "l", "xl"),
+    "space": ("n", "w"),
+    "colour": ("light", "cream", "dark"),
+    "read": ("no", "yes"),
+}
+EPOCH_S = 946684800 if time.gmtime(0)[0] == 2000 else 0  # some boards count from 2000
+
+
+class Site:
+    """What lives as long as the page: the device, where its files are, and the settings read once."""
+
+    def __init__(self, device: "Device", folder: str, versions: "dict[str, str]") -> None:
+        self.device = device
+        self.folder = folder
+        self.versions = versions
+        self.choice = self._load()
+
+    def _load(self) -> "dict[str, str]":
+        choice = {name: allowed[0] for name, allowed in CHOICES.items()}
+        try:
+            saved = json.loads(self.device.draft(SETTINGS_KEY) or "{}")
+        except ValueError:
+            saved = {}  # settings of another Perch: the learner chooses again
+        for name, allowed in CHOICES.items():
+            if isinstance(saved, dict) and saved.get(name) in allowed:
+                choice[name] = saved[name]
+        return choice
+
+    def choose(self, wanted: "dict[str, str]") -> None:
+        """Take the settings that exist, leave the others as they were, and make it durable."""
+        for name, allowed in CHOICES.items():
+            if wanted.get(name) in allowed:
+                self.choice[name] = wanted[name]
+        self.device.save_draft(SETTINGS_KEY, json.dumps(self.choice))
+
+
+class Ask:
+    """One request: `rooms` names the words that it needs besides the common ones."""
+
+    def __init__(self, site: Site, path: str, args: "dict[str, str]", rooms: "tuple[str, ...]") -> None:
+        self.site = site
+        self.device = site.device
+        self.path = path
+        self.args = args
+        self.choice = site.choice
+        self.status = site.device.status()
+        language = self.choice["language"] or self.status.get("language") or "en"
+        self.language = language if language in LANGUAGES else "en"
+        self.words = Words(site.folder, self.language, rooms)
+        self.enrolled = self.status["state"] not in ("new", "enrolling")
+
+    def static(self, name: str) -> str:
+        """The path of a file that a browser may keep for ever: its digest is in the query."""
+        return "/static/" + name + "?v=" + self.site.versions[name]
+
+    def counts(self, place: str) -> int:
+        """The number beside a tab; 0 shows none."""
+        if place == "back":
+            return len([item for item in self.device.returned() if not item["seen"]])
+        if place == "waiting":
+            return sum(self.on_the_way())
+        return 0
+
+    def on_the_way(self) -> "tuple[int, int]":
+        """(saved here only, handed over and not yet decided): own items that nobody else can see yet."""
+        here = 0
+        handed = 0
+        for item in self.device.waiting():
+            if item["state"] == 0:
+                here += 1
+            elif item["state"] < 3:
+                handed += 1
+        return here, handed
+
+    def when(self, at_s: "int | None") -> str:
+        """14:02 today; 3 March, 14:02 on another day; words when it is not known."""
+        if not at_s:
+            return self.words("when.unknown")
+        then = time.localtime(at_s - EPOCH_S)
+        now = time.localtime(self.device.clock_s() - EPOCH_S)
+        clock = "{:02d}:{:02d}".format(then[3], then[4])  # noqa: UP032
+        if then[:3] == now[:3]:
+            return clock
+        return str(then[2]) + " " + self.words("month." + str(then[1])) + ", " + clock
