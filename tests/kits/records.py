@@ -1,4 +1,4 @@
-"""A small wing as records, for tests on both interpreters: keys from fixed seeds, makers with good defaults."""
+"""A small wing as records, for tests on both interpreters: keys from fixed seeds, good defaults."""
 
 import hashlib
 
@@ -116,7 +116,7 @@ def signed(kind, body, *names):
     return signing.pack_signed(body, [keys(name).sign(kind, body) for name in names])
 
 
-TEXT = "Hello\nHow did the drawing go?".encode()
+TEXT = b"Hello\nHow did the drawing go?"
 ITEM = digest(b"item")
 
 
