@@ -56,3 +56,7 @@ BROKER_STOP_S_MAX = 3  # it holds nothing that needs saving
 BROKER_RESTART_S_MIN = 0.1  # a killed broker is back before a learner notices
 BROKER_RESTART_S_MAX = 5.0  # one that dies at once is not tried in a circle
 BROKER_LINE_CHARS_MAX = 300  # of what the broker says, in our log
+
+# configuration
+CONFIG_BYTES_MAX = 64 * 1024  # a hundred bays with long names are 10 KiB
+BAYS_MAX = 64  # serial ports of one Pi, with hubs of USB; TCP dockings count apart
