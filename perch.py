@@ -19,7 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def usage() -> str:
     width = max(len(name) for name in COMMANDS)
     rows = [f"  perch {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
-    return "\n".join(["usage: perch COMMAND [options]", "", *rows, "", "perch COMMAND --help says more of each."])
+    head, foot = ["usage: perch COMMAND [options]", ""], ["", "perch COMMAND --help says more of each."]
+    return "\n".join([*head, *rows, *foot])
 
 
 def main(argv: list[str] | None = None) -> int:
