@@ -27,7 +27,6 @@ _CRC_START = 0xFFFFFFFF
 _POLYNOMIAL = 0xEDB88320  # CRC-32, reflected
 _STRIDE_BITS = const(256)  # syndromes kept of every 256th bit; the ones between are stepped to
 _STRIDE = bytes(_STRIDE_BITS // 8)
-_CODES = [bytes([n]) for n in range(256)]
 
 _milestones = {_POLYNOMIAL: 0}  # syndrome of a flip -> its distance in bits from the body's end
 _farthest = [_POLYNOMIAL, 0]  # the last of them; the table grows to the longest frame that was ever damaged
@@ -38,39 +37,50 @@ def encoded_bytes_max(payload_bytes: int) -> int:
     return payload_bytes + payload_bytes // _RUN + 1 + CHECK_BYTES
 
 
-def stuff(data: bytes) -> bytes:
-    """COBS: the same bytes without a zero among them."""
-    out = []
-    parts = data.split(b"\0")
-    last = len(parts) - 1
-    for index, part in enumerate(parts):
-        size = len(part)
-        at = 0
-        while size - at >= _RUN:
-            out.append(b"\xff")
-            out.append(part[at : at + _RUN])
-            at += _RUN
-        if at and at == size and index == last:
-            break  # a run that ends exactly at the end needs no further code
-        out.append(_CODES[size - at + 1])
-        out.append(part[at:] if at else part)
-    return b"".join(out)
+def stuff(data: bytes, out: bytearray, at: int) -> int:
+    """COBS: the bytes without a zero among them, into `out` from `at`; returns where they end."""
+    view = memoryview(data)
+    start = 0
+    size = len(data)
+    while True:
+        stop = data.find(b"\0", start)
+        if stop < 0:
+            stop = size
+        while stop - start >= _RUN:
+            out[at] = 255
+            out[at + 1 : at + 255] = view[start : start + _RUN]
+            at += 255
+            start += _RUN
+            if start == size:
+                return at  # a run that ends exactly at the end needs no further code
+        code = stop - start + 1
+        out[at] = code
+        if code > 1:
+            out[at + 1 : at + code] = view[start:stop]
+        at += code
+        if stop == size:
+            return at
+        start = stop + 1
 
 
 def unstuff(data: bytes, end: int) -> "bytes | None":
     """Undo `stuff` for data[:end]; None where the code bytes do not fit together."""
-    out = []
+    view = memoryview(data)
+    out = bytearray(end)
     at = 0
+    filled = 0
     while at < end:
         code = data[at]
         stop = at + code
         if code == 0 or stop > end:
             return None
-        out.append(data[at + 1 : stop])
+        if code > 1:
+            out[filled : filled + code - 1] = view[at + 1 : stop]
+        filled += code - 1
         at = stop
         if code != 255 and at < end:
-            out.append(b"\0")
-    return b"".join(out)
+            filled += 1  # the buffer is zero already
+    return bytes(memoryview(out)[:filled])
 
 
 def _digits(crc: int) -> bytes:
@@ -90,8 +100,11 @@ def encode(payload: bytes) -> bytes:
     """The wire bytes of one frame, a zero on both sides. Raises Misuse above FRAME_PAYLOAD_BYTES_MAX."""
     if len(payload) > FRAME_PAYLOAD_BYTES_MAX:
         raise Misuse(f"frame payload of {len(payload)} bytes")
-    body = stuff(bytes(payload))
-    return b"".join((b"\0", body, _digits(binascii.crc32(body)), b"\0"))
+    wire = bytearray(2 + encoded_bytes_max(len(payload)))
+    end = stuff(bytes(payload), wire, 1)
+    check = _digits(binascii.crc32(memoryview(wire)[1:end]))
+    wire[end : end + CHECK_BYTES] = check
+    return bytes(memoryview(wire)[: end + CHECK_BYTES + 1])
 
 
 def _distance(syndrome: int, bits: int) -> int:

@@ -50,7 +50,7 @@ class _Direction:
         self._flip_every = flip_one_in_bits
         self._lose_every = lose_one_in_bytes
         self._delay_ms = delay_ms
-        self._piece = piece
+        self.piece = piece
         self._byte_us = byte_us
         self._next_flip = self._random.gap(flip_one_in_bits)
         self._next_loss = self._random.gap(lose_one_in_bytes)
@@ -69,10 +69,8 @@ class _Direction:
             return
         damaged = self._damage(data)
         start_us = max(now * 1000, self._free_us)
-        for at in range(0, len(damaged), self._piece or len(damaged)):
-            piece = damaged[at : at + (self._piece or len(damaged))]
-            start_us += len(piece) * self._byte_us
-            self.queue.append((start_us // 1000 + self._delay_ms, piece))
+        start_us += len(data) * self._byte_us
+        self.queue.append((start_us // 1000 + self._delay_ms, damaged))
         self._free_us = start_us
 
     def _damage(self, data: bytes) -> bytes:
@@ -149,7 +147,9 @@ class Pair:
         there, back = self.wire.there, self.wire.back
         for end, out, inward in ((self.a, there, back), (self.b, back, there)):
             for data in inward.arrivals(self.now):
-                end.receive(data, self.now)
+                piece = inward.piece or len(data)
+                for at in range(0, len(data), piece):
+                    end.receive(data[at : at + piece], self.now)
                 moved = True
             # a port takes as much as its wire has room for: one burst in flight beyond the clock
             if not out.queue or out.queue[-1][0] - self.now < 5:

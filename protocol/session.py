@@ -1,0 +1,270 @@
+"""Session: the third layer over the wire; an authenticated, encrypted stream over one link (Noise, rev. 34).
+
+The initiator's first byte says the pattern (XX to enrol, IK to dock). Then, both ways, records: length u16
+big-endian, and a Noise handshake message or a sealed piece of the stream of at most SESSION_PLAIN_BYTES_MAX.
+After IK's two messages the initiator sends one empty record at once, and the responder is up only when it has
+opened it: a replayed first message opens nothing. Anything that does not fit closes the session, by name.
+"""
+
+from protocol.compat import TYPE_CHECKING, const
+from protocol.errors import Misuse
+from protocol.limits import SESSION_HANDSHAKE_BYTES_MAX, SESSION_PENDING_BYTES_MAX, SESSION_PLAIN_BYTES_MAX
+from protocol.noise import Handshake, NoiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from protocol.crypto import Backend
+    from protocol.noise import CipherState, Key
+
+    Accept = Callable[[str, bytes, bytes], bool]
+    Event = tuple[str, str, bytes, bytes, bytes] | tuple[str, bytes] | tuple[str, str]
+
+TAG_BYTES = const(16)
+_RECORD_BYTES_MAX = SESSION_PLAIN_BYTES_MAX + TAG_BYTES
+_CODES = {1: "XX", 2: "IK"}
+_PROLOGUE = b"perch/session/1/"
+
+
+class Session:
+    """One end of one session; made anew for every connection of the link.
+
+    `static` is this end's X25519 private key (or the pair private, public). The initiator names the
+    `pattern`, "XX" or "IK", and for IK the `remote_static` that it expects. The responder's
+    `accept(pattern, remote_static, payload)` is asked as soon as the initiator's key is known. `payload` is
+    what this end says in its first encrypted handshake payload. `ephemeral` may have been made while idle.
+    Events: ("up", pattern, remote static, remote payload, handshake hash), ("data", bytes),
+    ("closed", reason). Nothing that arrives raises.
+    """
+
+    def __init__(
+        self,
+        initiator: bool,
+        static: "Key",
+        random: "Callable[[int], bytes]",
+        pattern: "str | None" = None,
+        remote_static: "bytes | None" = None,
+        payload: bytes = b"",
+        accept: "Accept | None" = None,
+        backend: "Backend | None" = None,
+        ephemeral: "Key | None" = None,
+    ) -> None:
+        if initiator and pattern not in ("XX", "IK"):
+            raise Misuse("an initiator names the pattern, XX or IK")
+        if len(payload) > SESSION_HANDSHAKE_BYTES_MAX - 128:
+            raise Misuse("the handshake payload is too long")
+        self._initiator = initiator
+        self._static = static
+        self._random = random
+        self._remote_static = remote_static
+        self._payload = payload
+        self._accept = accept
+        self._backend = backend
+        self._ephemeral = ephemeral
+        self.pattern = pattern or ""
+        self.up = False
+        self.closed = False
+        self._handshake: "Handshake | None" = None
+        self._sender: "CipherState | None" = None
+        self._receiver: "CipherState | None" = None
+        self._remote_payload = b""
+        self._in = bytearray(2 + _RECORD_BYTES_MAX)
+        self._fill = 0
+        self._plain = bytearray(SESSION_PENDING_BYTES_MAX)
+        self._pending = 0
+        self._out: list[bytes] = []
+        self._events: "list[Event]" = []
+        if initiator:
+            self._begin(self.pattern)
+            self._out.append(bytes((1 if self.pattern == "XX" else 2,)))
+            self._say()
+
+    # what goes out
+
+    def write(self, data: bytes) -> int:
+        """Queue bytes of the stream; returns how many were taken: 0 before the session is up."""
+        if not self.up or self.closed:
+            return 0
+        size = min(len(data), SESSION_PENDING_BYTES_MAX - self._pending)
+        if size > 0:
+            self._plain[self._pending : self._pending + size] = memoryview(data)[:size]
+            self._pending += size
+        return size
+
+    def room(self) -> int:
+        """Bytes that `write` would take now."""
+        return SESSION_PENDING_BYTES_MAX - self._pending if self.up and not self.closed else 0
+
+    def pending(self) -> int:
+        """Bytes taken by `write` that `to_send` has not handed out yet."""
+        return self._pending
+
+    def to_send(self) -> bytes:
+        """The next bytes for the link: handshake messages, or one record; empty when there is nothing."""
+        if self._out:
+            data = b"".join(self._out)
+            self._out = []
+            return data
+        if not self._pending or self.closed:
+            return b""
+        size = min(self._pending, SESSION_PLAIN_BYTES_MAX)
+        view = memoryview(self._plain)
+        plain = bytes(view[:size])
+        rest = self._pending - size
+        if rest:
+            self._plain[:rest] = bytes(view[size : self._pending])
+        self._pending = rest
+        return self._seal(plain)
+
+    def _seal(self, plain: bytes) -> bytes:
+        assert self._sender is not None
+        try:
+            sealed = self._sender.seal(b"", plain)
+        except NoiseError:
+            self._close("nonces used up")
+            return b""
+        return _length(sealed) + sealed
+
+    # what comes in
+
+    def receive(self, data: bytes) -> None:
+        """Bytes of the link's stream, in order."""
+        at = 0
+        size = len(data)
+        if not self._initiator and not self.pattern and size and not self.closed:
+            self._begin(_CODES.get(data[0], ""))
+            at = 1
+        while at < size and not self.closed:
+            wanted = 2 if self._fill < 2 else 2 + (self._in[0] << 8 | self._in[1])
+            if wanted == 2 and self._fill == 2:
+                self._close("record without content")
+                return
+            count = min(wanted - self._fill, size - at)
+            self._in[self._fill : self._fill + count] = data[at : at + count]
+            self._fill += count
+            at += count
+            if self._fill == 2:
+                self._check_length()
+            elif self._fill == wanted and wanted > 2:
+                self._fill = 0
+                self._record(bytes(memoryview(self._in)[2:wanted]))
+
+    def _check_length(self) -> None:
+        length = self._in[0] << 8 | self._in[1]
+        most = _RECORD_BYTES_MAX if self._receiver else SESSION_HANDSHAKE_BYTES_MAX
+        least = TAG_BYTES if self._receiver else 1
+        if not least <= length <= most:
+            self._close("record of an impossible length")
+
+    def _record(self, record: bytes) -> None:
+        if self._receiver is None:
+            self._hear(record)
+            return
+        try:
+            plain = self._receiver.open(b"", record)
+        except NoiseError:
+            self._close("record does not belong to this session")
+            return
+        if not self.up:
+            self._rise()
+        if plain:
+            self._events.append(("data", plain))
+
+    # the handshake
+
+    def _begin(self, pattern: str) -> None:
+        if not pattern:
+            self._close("unknown handshake pattern")
+            return
+        self.pattern = pattern
+        self._handshake = Handshake(
+            "Noise_" + pattern + "_25519_ChaChaPoly_SHA256",
+            self._initiator,
+            _PROLOGUE + pattern.encode(),
+            s=self._static,
+            e=self._ephemeral,
+            rs=self._remote_static if self._initiator and pattern == "IK" else None,
+            backend=self._backend,
+            random=self._random,
+        )
+        self._ephemeral = None  # never for a second session
+
+    def _say(self) -> None:
+        """Our next handshake message; the payload goes into the first one that encrypts it."""
+        assert self._handshake is not None
+        # XX's first message is in the clear; every other message of both patterns encrypts its payload
+        hidden = not (self._initiator and self.pattern == "XX" and self._handshake.rs is None)
+        try:
+            message = self._handshake.write(self._payload if hidden else b"")
+        except NoiseError:
+            self._close("peer's keys are refused")
+            return
+        self._out.append(_length(message) + message)
+        self._advance()
+
+    def _hear(self, message: bytes) -> None:
+        handshake = self._handshake
+        assert handshake is not None
+        try:
+            payload = handshake.read(message)
+        except NoiseError:
+            self._close("handshake refused")
+            return
+        first_of_xx = self.pattern == "XX" and not self._initiator and handshake.rs is None
+        if first_of_xx:
+            if payload:
+                self._close("payload in the clear")
+                return
+        else:
+            self._remote_payload = payload
+            if not self._initiator and not self._accepted(handshake.rs or b"", payload):
+                return
+        if handshake.done:
+            self._advance()
+        else:
+            self._say()
+
+    def _accepted(self, remote_static: bytes, payload: bytes) -> bool:
+        if self._accept is None or self._accept(self.pattern, remote_static, payload):
+            return True
+        self._close("peer is not accepted")
+        return False
+
+    def _advance(self) -> None:
+        handshake = self._handshake
+        if handshake is None or not handshake.done:
+            return
+        self._sender, self._receiver = handshake.split()
+        if self._initiator and self.pattern == "IK":
+            self._out.append(self._seal(b""))
+        if self._initiator or self.pattern == "XX":
+            self._rise()
+
+    def _rise(self) -> None:
+        handshake = self._handshake
+        assert handshake is not None
+        self.up = True
+        self._handshake = None
+        self._events.append(("up", self.pattern, handshake.rs or b"", self._remote_payload, handshake.hash))
+
+    # the end
+
+    def close(self, reason: str) -> None:
+        """Close from this side; the link below is then started anew."""
+        self._close(reason)
+
+    def _close(self, reason: str) -> None:
+        if not self.closed:
+            self.closed = True
+            self._pending = 0
+            self._out = []
+            self._sender = self._receiver = self._handshake = None
+            self._events.append(("closed", reason))
+
+    def next_event(self) -> "Event | None":
+        """The next event, in order."""
+        return self._events.pop(0) if self._events else None
+
+
+def _length(message: bytes) -> bytes:
+    return bytes((len(message) >> 8, len(message) & 0xFF))

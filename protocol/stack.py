@@ -1,0 +1,150 @@
+"""Stack: link and session glued; what a device, a bay and `perch wire` hold, one per wire.
+
+A fresh session is made each time the link comes up. A session that closes takes the link's connection with
+it, so that the peer learns it at once; after a refusal the link rests, longer each time, and tries again.
+"""
+
+from protocol.compat import TYPE_CHECKING
+from protocol.limits import SESSION_RETRY_MS_MAX, SESSION_RETRY_MS_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from protocol.link import Link
+    from protocol.session import Session
+
+    Event = tuple[str, str, bytes, bytes, bytes] | tuple[str, bytes] | tuple[str, str]
+
+
+class Stack:
+    """Wire bytes below, authenticated stream above.
+
+    Events: ("up", pattern, remote static, remote payload, handshake hash), ("data", bytes) and
+    ("down", reason). "down" also comes for a session that failed before it was up.
+    """
+
+    def __init__(self, link: "Link", make_session: "Callable[[], Session]") -> None:
+        self.link = link
+        self.session: "Session | None" = None
+        self._make_session = make_session
+        self._events: "list[Event]" = []
+        self._rest_ms = SESSION_RETRY_MS_MIN
+        self._now = 0
+        self._unsent = b""  # session bytes that the link had no room for
+
+    @property
+    def up(self) -> bool:
+        """Whether the session is up."""
+        return self.session is not None and self.session.up and not self.session.closed
+
+    def write(self, data: bytes) -> int:
+        """Queue application bytes; returns how many were taken: 0 while the session is not up."""
+        if self.session is None:
+            return 0
+        taken = self.session.write(data)
+        if taken:
+            self._push()
+        return taken
+
+    def room(self) -> int:
+        """Bytes that `write` would take now."""
+        return self.session.room() if self.session is not None else 0
+
+    def unacked(self) -> int:
+        """Bytes written that the peer's link has not acked, headers included; 0: everything arrived."""
+        if self.session is None:
+            return 0
+        waiting = self.session.pending()
+        return waiting + len(self._unsent) + self.link.unacked()
+
+    def close(self, reason: str, now: int) -> None:
+        """End the session and start the link anew."""
+        self._now = now
+        if self.session is not None:
+            self.session.close(reason)
+            self._pump()
+
+    def receive(self, data: bytes, now: int) -> None:
+        """Bytes as they came from the wire."""
+        self._now = now
+        self.link.receive(data, now)
+        self._pump()
+
+    def tick(self, now: int) -> None:
+        """Let time pass; call at next_deadline() at the latest."""
+        self._now = now
+        self.link.tick(now)
+        self._pump()
+
+    def next_deadline(self) -> "int | None":
+        """When tick() is due."""
+        return self.link.next_deadline()
+
+    def to_send(self, now: int) -> bytes:
+        """Wire bytes that are due, at most about one burst; call again once they are on their way."""
+        self._now = now
+        self._push()
+        data = self.link.to_send(now)
+        self._pump()
+        return data
+
+    def next_event(self) -> "Event | None":
+        """The next event. While events wait here, the link's credit is not renewed."""
+        if not self._events:
+            self._pump()
+        return self._events.pop(0) if self._events else None
+
+    def _pump(self) -> None:
+        """Move what the link has into the session, until there is an event for the application."""
+        while not self._events:
+            event = self.link.next_event()
+            if event is None:
+                break
+            what = event[-1]
+            if isinstance(what, bytes):
+                if self.session is not None:
+                    self.session.receive(what)
+            elif event[0] == "up":
+                self.session = self._make_session()
+                self._unsent = b""
+            else:
+                self._drop(what)
+            self._collect()
+        self._collect()
+        self._push()
+
+    def _collect(self) -> None:
+        if self.session is None:
+            return
+        event = self.session.next_event()
+        while event is not None:
+            if event[0] == "closed":
+                reason = str(event[1])
+                self._drop(reason)
+                self.link.restart(reason, self._now, self._rest_ms)
+                self._rest_ms = min(2 * self._rest_ms, SESSION_RETRY_MS_MAX)
+                return
+            if event[0] == "up":
+                self._rest_ms = SESSION_RETRY_MS_MIN
+            self._events.append(event)
+            event = self.session.next_event()
+
+    def _drop(self, reason: str) -> None:
+        if self.session is not None:
+            self.session = None
+            self._unsent = b""
+            self._events.append(("down", reason))
+
+    def _push(self) -> None:
+        """Session bytes into the link, as far as it has room."""
+        if self.session is None:
+            return
+        while True:
+            if not self._unsent:
+                self._unsent = self.session.to_send()
+                if not self._unsent:
+                    return
+            taken = self.link.write(self._unsent)
+            self._unsent = self._unsent[taken:]
+            if self._unsent:
+                return
