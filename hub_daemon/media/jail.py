@@ -47,8 +47,9 @@ ALLOWED = """
 
 # Asked by libraries that go on without the answer: refused, not fatal.
 REFUSED = {
-    errno.EACCES: "open openat openat2 creat access faccessat faccessat2 stat lstat newfstatat statx readlink "
-    "readlinkat getdents64 getcwd statfs mkdir mkdirat unlink unlinkat rename renameat renameat2".split(),
+    errno.EACCES: "open openat openat2 creat access faccessat faccessat2 stat lstat newfstatat statx "
+    "readlink readlinkat getdents64 getcwd statfs mkdir mkdirat unlink unlinkat rename renameat "
+    "renameat2".split(),
     errno.ENOSYS: ["clone3"],
     errno.ENOTTY: ["ioctl"],
     errno.EPERM: "prctl prlimit64 getrlimit setrlimit fcntl dup dup2 sched_setaffinity sched_getparam "

@@ -18,6 +18,7 @@ WORDS = {
     "Timeout": "The message took too long to prepare. Please record it again; a shorter one is safer.",
     "WorkerDied": "The message could not be prepared. Please record it again.",
     "BadResult": "The message could not be prepared. Please record it again.",
+    "BlobMissing": "The recording could not be read. Please record your message again.",
     "BlobDamaged": "The recording arrived damaged. Please record your message again.",
 }
 

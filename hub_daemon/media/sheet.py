@@ -81,7 +81,7 @@ class Canvas:
 
 
 def letterbox(frame: Any, shape: Any = None) -> Any:
-    """Any picture as 320x240 yuv420p: as large as it fits, black around it. `shape`: a pixel's width/height."""
+    """Any picture as 320x240 yuv420p: as large as fits, black around it. `shape`: a pixel's width/height."""
     wide = float(shape) if shape else 1.0
     width, height = frame.width * wide, float(frame.height)
     scale = min(profile.WIDTH / width, profile.HEIGHT / height)
