@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAP = "256k"  # a device's heap, design.md
+HEAP_OF_FIRMWARE = "2m"  # its tests load sources, a wing and a storage in memory; test_heap.py holds the bound
 _RUN_BOTH = Path(__file__).with_name("run_both.py")
 
 
@@ -41,8 +42,9 @@ def run_source(source: str, heap: str = HEAP, timeout_s: float = 100) -> "subpro
     return run(["-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{source}"], heap, timeout_s)
 
 
-def run_test_file(path: Path, heap: str = HEAP) -> None:
+def run_test_file(path: Path, heap: str = "") -> None:
     """Every `test_*` of a file under MicroPython; AssertionError with names and tracebacks if one fails."""
+    heap = heap or (HEAP_OF_FIRMWARE if "firmware" in path.parts else HEAP)
     done = run([str(_RUN_BOTH), str(ROOT), str(path.resolve())], heap)
     last = done.stdout.strip().splitlines()[-1:] or [""]
     complete = re.fullmatch(r"ran [1-9]\d*, failed 0", last[0])
