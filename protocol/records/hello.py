@@ -1,6 +1,6 @@
 """The small records of a docking: what the device has, what the hub says of the visit, the hub's time."""
 
-from protocol.limits import CODE_CHARS_MAX, COUNT_MAX, OUTBOX_ENVELOPES_MAX, SOFTWARE_CHARS_MAX
+from protocol.limits import CODE_CHARS_MAX, OUTBOX_ENVELOPES_MAX, SOFTWARE_CHARS_MAX
 from protocol.records.schema import (
     COUNT,
     DEVICE_ID,
@@ -30,7 +30,7 @@ class Hello(Record):
         ("device", DEVICE_ID),
         ("list_version", COUNT),
         ("roster_version", COUNT),
-        ("journal_next", Uint(COUNT_MAX, 1)),
+        ("journal_next", COUNT),
         ("outbox", Uint(OUTBOX_ENVELOPES_MAX)),
         ("software", Words(SOFTWARE_CHARS_MAX)),
     )
