@@ -1,4 +1,4 @@
-"""Blobs as files: ciphertext that devices send, renditions that devices fetch. Named by root, verified by chunk.
+"""Blobs as files: ciphertext that devices send, renditions that devices fetch; named by root, each checked.
 
 DATA/blobs/ab/<root> holds the bytes, <root>.leaves the manifest; both appear by rename, complete or not
 at all.

@@ -60,3 +60,11 @@ BROKER_LINE_CHARS_MAX = 300  # of what the broker says, in our log
 # configuration
 CONFIG_BYTES_MAX = 64 * 1024  # a hundred bays with long names are 10 KiB
 BAYS_MAX = 64  # serial ports of one Pi, with hubs of USB; TCP dockings count apart
+
+# exchange and delivery
+LIST_FRESH_S = 600  # an older list is issued again at a docking: its time decides on expiry
+GATE_CACHE_ENTRIES_MAX = 50_000  # verified bundles of 200 learners; each costs two signatures to verify again
+GATE_AGAIN_S = 3600  # bundles are verified again this often, because the keys of staff expire
+ARRIVING_PER_DEVICE_MAX = 64  # as many as a device's outbox holds
+REFUSALS_LOGGED_MAX = 100  # rows of one docking; a hostile device cannot fill the disk with its refusals
+REFUSALS_PER_DOCKING_MAX = 2000  # then the docking is closed: nothing honest errs so often

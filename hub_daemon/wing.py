@@ -1,4 +1,4 @@
-"""Who belongs to the wing: the newest roster and register, taken from the store only when staff's signatures hold.
+"""Who belongs to the wing: newest roster and register, taken from the store only when signatures hold.
 
 The database is not trusted: the whole chain of rosters is verified from the first, and the register must
 have the

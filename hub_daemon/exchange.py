@@ -1,0 +1,520 @@
+"""Broker -> here -> store, and back: the whole conversation of a docking, pure but for the store.
+
+A message is judged, committed, and only then answered. Whatever is wrong with one gets a name, a row in
+the log and
+costs that message alone. Identity is the device that the bay authenticated; what a payload claims is only
+compared.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hub_daemon import custody, refusals
+from hub_daemon.blobs import BlobStore, Part
+from hub_daemon.delivery import Delivery, Issued
+from hub_daemon.keys import HubKeys
+from hub_daemon.limits import GATE_AGAIN_S, REFUSALS_LOGGED_MAX, REFUSALS_PER_DOCKING_MAX
+from hub_daemon.store import Store, Tx, blobs, envelopes, items, journal, lists, log, rosters
+from hub_daemon.wing import Wing
+from protocol import blob as blob_records
+from protocol import cbor
+from protocol.blob import Fetch, Want
+from protocol.errors import Refusal
+from protocol.limits import CHUNK_BYTES, CODE_CHARS_MAX, SEALED_BYTES_MAX
+from protocol.records import envelope as envelope_records
+from protocol.records import journal as journal_records
+from protocol.records import receipt as receipt_records
+from protocol.records.hello import Hello, Status, Time
+from protocol.records.journal import JournalBatch, JournalBroken
+from protocol.records.receipt import COMMITTED, Custody
+from protocol.records.roster import Device
+from protocol.records.statement import Statement
+from protocol.records.want import BundleWant
+
+Message = tuple[bytes, str, bytes]  # (device id, kind, payload), going down
+
+SENDING = "sending"
+RECEIVING = "receiving"
+SETTLED = "settled"
+
+
+@dataclass
+class Docking:
+    """One visit of one device. `handled` are the envelopes answered for good in this visit."""
+
+    device: Device
+    roster_version: int = 0
+    hello: Hello | None = None
+    issued: Issued | None = None
+    fetch: Fetch | None = None
+    part: Part | None = None
+    fetching: bytes = b""
+    handled: set[bytes] = field(default_factory=set)
+    sent: int = 0
+    new: int = 0
+    refused: int = 0
+    phase: str = ""
+    progress: tuple[int, int] = (0, 0)
+    close: str = ""  # a reason: the bay ends the docking
+
+
+class Exchange:
+    """The hub's side of every docking of one wing.
+
+    `on_message`, `docked`, `lifted`, `refresh` and `tick` may be called from any thread; each returns
+    what must be
+    published, in order. Everything returned is already durable.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: HubKeys,
+        blob_store: BlobStore,
+        wing: Wing,
+        per_day_max: int = 100,
+        on_close: Callable[[bytes, str], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.keys = keys
+        self.blobs = blob_store
+        self.wing = wing
+        self.per_day_max = per_day_max
+        self.on_close = on_close
+        self.counters: dict[str, int] = {"messages": 0, "custody": 0, "repeated": 0, "refused": 0}
+        self.dockings: dict[bytes, Docking] = {}
+        self._delivery = Delivery(keys, wing.wing, self._withheld)
+        self._withheld_told: set[tuple[bytes, bytes, str]] = set()
+        self._verified_s = 0
+        self._now_ms = 0
+        self._lock = threading.RLock()
+        self._handlers = {
+            "hello": self._hello,
+            "journal": self._journal,
+            "envelope": self._envelope,
+            "chunk": self._chunk,
+            "want": self._want,
+            "receipt": self._receipt,
+        }
+
+    # the bay
+
+    def docked(self, device_id: bytes, now_ms: int) -> None:
+        """A bay authenticated this device. Raises DeviceUnknown or DeviceRevoked."""
+        with self._lock:
+            self.wing.load()
+            device = self.wing.register.device(device_id)
+            if device is None:
+                raise refusals.DeviceUnknown(device_id.hex())
+            if device.revoked or device.expires_s * 1000 <= now_ms:
+                raise refusals.DeviceRevoked(device_id.hex())
+            self.lifted(device_id)
+            self.dockings[device_id] = Docking(device)
+            with self.store.write() as tx:
+                lists.note_docked(tx, device_id, now_ms)
+                log.append(tx, now_ms, f"device:{device_id.hex()}", "docked", None, device.learner)
+
+    def lifted(self, device_id: bytes) -> None:
+        """The docking ended, however it did."""
+        with self._lock:
+            docking = self.dockings.pop(device_id, None)
+            if docking is not None and docking.part is not None:
+                docking.part.close()
+
+    def progress(self, device_id: bytes) -> tuple[str, int, int]:
+        """(phase, bytes done, bytes in all) of what is arriving, for the staff page."""
+        with self._lock:
+            docking = self.dockings.get(device_id)
+            return ("", 0, 0) if docking is None else (docking.phase, *docking.progress)
+
+    # the broker
+
+    def on_message(self, device_id: bytes, kind: str, payload: bytes, now_ms: int) -> list[Message]:
+        """Take one message of a device. Never raises for anything that a device can send."""
+        with self._lock:
+            self.counters["messages"] += 1
+            docking = self.dockings.get(device_id)
+            if docking is None:
+                self._refuse(None, device_id, kind, refusals.NotDocked(kind), payload, now_ms)
+                return []
+            handler = self._handlers.get(kind)
+            try:
+                if handler is None:
+                    raise refusals.KindUnknown(kind[:40])
+                return handler(docking, payload, now_ms)
+            except Refusal as refusal:
+                self._refuse(docking, device_id, kind, refusal, payload, now_ms)
+                return self._answer_refusal(docking, kind, payload, refusal, now_ms)
+
+    def _refuse(
+        self, docking: Docking | None, device: bytes, kind: str, refusal: Refusal, payload: bytes, now_ms: int
+    ) -> None:
+        self.counters["refused"] += 1
+        count = 1
+        if docking is not None:
+            docking.refused += 1
+            count = docking.refused
+        if count <= REFUSALS_LOGGED_MAX:
+            last = " (no more of this docking are logged)" if count == REFUSALS_LOGGED_MAX else ""
+            words = f"{kind} of {len(payload)} bytes: {refusal.name}: {refusal}{last}"
+            item = envelope_records.item_id(payload) if kind == "envelope" else None
+            with self.store.write() as tx:
+                log.append(tx, now_ms, f"device:{device.hex()}", "refused", item, words)
+        if docking is not None and count >= REFUSALS_PER_DOCKING_MAX and not docking.close:
+            docking.close = refusals.TooManyRefusals.__name__
+            if self.on_close is not None:
+                self.on_close(device, docking.close)
+
+    def _answer_refusal(
+        self, docking: Docking, kind: str, payload: bytes, refusal: Refusal, now_ms: int
+    ) -> list[Message]:
+        """The device is told by name, except where waiting is all that it should do."""
+        device = docking.device.id
+        name = refusal.name[:CODE_CHARS_MAX]
+        if kind == "envelope":
+            item = envelope_records.item_id(payload)
+            docking.handled.add(item)
+            if isinstance(refusal, (refusals.TooManyToday, refusals.TooManyArriving)):
+                return self._status(docking, now_ms)
+            answer = Custody(item=item, journal=None, refusal=name)
+            return [(device, "receipt", answer.encode()), *self._status(docking, now_ms)]
+        if kind == "journal":
+            with self.store.read() as tx:
+                position = journal.position(tx, device)[0]
+            answer = Custody(item=None, journal=max(0, position - 1), refusal=name)
+            return [(device, "receipt", answer.encode())]
+        return []
+
+    # hello: roster and list first, so that recalls win
+
+    def _hello(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
+        hello = Hello.decode(payload)
+        device = docking.device.id
+        if hello.device != device:
+            raise refusals.HelloForeign(f"device {hello.device.hex()}")
+        self.wing.load()
+        docking.hello = hello
+        docking.roster_version = hello.roster_version
+        docking.handled.clear()
+        docking.sent = docking.new = 0
+        out: list[Message] = [(device, "time", Time(time_s=now_ms // 1000).encode())]
+        with self.store.write() as tx:
+            state = lists.device_state(tx, device)
+            if hello.list_version > state.list_version:
+                # the hub was put back from an older copy: go on above what the device has seen
+                lists.raise_list_version(tx, device, hello.list_version)
+                words = f"device has list {hello.list_version}, hub {state.list_version}"
+                log.append(tx, now_ms, f"device:{device.hex()}", "list behind", None, words)
+            out += self._rosters(tx, docking)
+            docking.issued = self._issue(tx, docking, now_ms)
+        out.append((device, "list", docking.issued.signed))
+        out += self._next_fetch(docking, now_ms)
+        return out + self._status(docking, now_ms)
+
+    def _rosters(self, tx: Tx, docking: Docking) -> list[Message]:
+        """The versions that the device missed, in order."""
+        missed = rosters.since(tx, docking.roster_version)
+        docking.roster_version = max(docking.roster_version, self.wing.roster.version)
+        return [(docking.device.id, "roster", one.signed) for one in missed]
+
+    def _issue(self, tx: Tx, docking: Docking, now_ms: int) -> Issued:
+        self._now_ms = now_ms
+        if now_ms // 1000 >= self._verified_s + GATE_AGAIN_S:
+            self._verified_s = now_ms // 1000
+            self._delivery.forget()
+        return self._delivery.issue(tx, docking.device, self.wing.roster, now_ms // 1000)
+
+    def _withheld(self, device: bytes, item: bytes, refusal: Refusal) -> None:
+        """The gate kept an item off a list; said once per item and reason, inside the list's transaction."""
+        key = (device, item, refusal.name)
+        if key in self._withheld_told:
+            return
+        self._withheld_told.add(key)
+        self.counters["withheld"] = self.counters.get("withheld", 0) + 1
+        words = f"from device {device.hex()}: {refusal.name}: {refusal}"
+        with self.store.write() as tx:
+            log.append(tx, self._now_ms, "hub", "withheld", item, words)
+
+    # journal
+
+    def _journal(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
+        batch = JournalBatch.decode(payload)
+        device = docking.device.id
+        last = batch.entries[-1].seq
+        with self.store.write() as tx:
+            seq, prev = journal.position(tx, device)
+            fresh = []
+            for entry in batch.entries:
+                if entry.seq >= seq:
+                    fresh.append(entry)
+                elif journal.hash_at(tx, device, entry.seq) != entry.hash():
+                    raise JournalBroken(f"entry {entry.seq} is not the one handed over before")
+            if fresh:
+                rest = JournalBatch(entries=fresh, signature=batch.signature)
+                journal_records.check(rest, seq, prev, docking.device.ed25519)
+                kept = [(entry.seq, entry.encode(), entry.hash()) for entry in fresh]
+                journal.append(tx, device, kept, batch.signature, now_ms)
+        answer = Custody(item=None, journal=last, refusal=None)
+        return [(device, "receipt", answer.encode())]
+
+    # envelopes and their blobs
+
+    def _envelope(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
+        if len(payload) > SEALED_BYTES_MAX:
+            raise envelope_records.EnvelopeRefused("sealed", f"{len(payload)} bytes")
+        item = envelope_records.item_id(payload)
+        device = docking.device
+        with self.store.write() as tx:
+            if custody.already_taken(tx, item, device.id):
+                self.counters["repeated"] += 1
+                return self._committed(docking, item, now_ms)
+            judged = self._judge(tx, docking, payload, now_ms)
+            blob = judged.content.blob
+            if blob is None:
+                custody.take(tx, judged, now_ms)
+            else:
+                custody.note_arriving(tx, judged, now_ms)
+        if blob is None:
+            self.counters["custody"] += 1
+            return self._committed(docking, item, now_ms)
+        return self._next_fetch(docking, now_ms) + self._status(docking, now_ms)
+
+    def _judge(self, tx: Tx, docking: Docking, sealed: bytes, now_ms: int) -> custody.Judged:
+        return custody.judge(tx, sealed, docking.device, self.wing.roster, self.keys, self.per_day_max, now_ms)
+
+    def _committed(self, docking: Docking, item: bytes, now_ms: int) -> list[Message]:
+        if item not in docking.handled:
+            docking.handled.add(item)
+            docking.sent += 1
+        answer = Custody(item=item, journal=None, refusal=None)
+        return [(docking.device.id, "receipt", answer.encode()), *self._status(docking, now_ms)]
+
+    def _next_fetch(self, docking: Docking, now_ms: int) -> list[Message]:
+        """Ask for the blob of the first envelope that waits for one, if none is being fetched."""
+        out: list[Message] = []
+        while docking.fetch is None:
+            with self.store.read() as tx:
+                waiting = envelopes.arriving_of(tx, docking.device.id)
+            if not waiting:
+                return out
+            first = waiting[0]
+            if self.blobs.has(first.blob_root) and self.blobs.size(first.blob_root) == first.blob_size:
+                out += self._take_arriving(docking, first, now_ms)
+                continue
+            try:
+                part = self.blobs.open_part(first.blob_root, first.blob_size)
+                fetch = Fetch(first.blob_root, first.blob_size, part.stored_chunks, part.leaves)
+            except Refusal as refusal:
+                out += self._drop_arriving(docking, first, refusal, now_ms)
+                continue
+            docking.part, docking.fetch, docking.fetching = part, fetch, first.item
+            out += self._drain(docking, now_ms)
+        return out
+
+    def _chunk(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
+        if docking.fetch is None:
+            raise blob_records.ChunkForeign("no blob is being fetched")
+        try:
+            docking.fetch.receive(payload, now_ms)
+        except blob_records.ChunkRepeated:
+            self.counters["repeated"] += 1
+        return self._drain(docking, now_ms)
+
+    def _drain(self, docking: Docking, now_ms: int) -> list[Message]:
+        """Make what the fetch verified durable, ask for more, and take the envelope when its blob is
+        whole.
+        """
+        fetch, part = docking.fetch, docking.part
+        assert fetch is not None and part is not None
+        while (event := fetch.next_event()) is not None:
+            if event[0] == "manifest":
+                part.put_leaves(event[1])
+            elif event[0] == "chunk":
+                part.append(event[2])
+                fetch.stored(event[1])
+            elif event[0] == "done":
+                self.blobs.commit(part)
+                done, docking.fetch, docking.part = docking.fetching, None, None
+                return self._finish(docking, done, now_ms)
+        done_bytes = min(part.stored_chunks * CHUNK_BYTES, part.size)
+        docking.progress = (done_bytes, part.size)
+        out: list[Message] = []
+        while (want := fetch.want(now_ms)) is not None:
+            out.append((docking.device.id, "want", want.encode()))
+        return out
+
+    def _finish(self, docking: Docking, item: bytes, now_ms: int) -> list[Message]:
+        docking.progress = (0, 0)
+        with self.store.read() as tx:
+            waiting = [one for one in envelopes.arriving_of(tx, docking.device.id) if one.item == item]
+        out: list[Message] = []
+        for one in waiting:
+            out += self._take_arriving(docking, one, now_ms)
+        return out + self._next_fetch(docking, now_ms)
+
+    def _take_arriving(self, docking: Docking, one: envelopes.Arriving, now_ms: int) -> list[Message]:
+        """The blob is whole: judge again (the roster may have changed meanwhile), then custody."""
+        try:
+            with self.store.write() as tx:
+                judged = self._judge(tx, docking, one.sealed, now_ms)
+                custody.take(tx, judged, now_ms)
+        except Refusal as refusal:
+            return self._drop_arriving(docking, one, refusal, now_ms)
+        self.counters["custody"] += 1
+        return self._committed(docking, one.item, now_ms)
+
+    def _drop_arriving(self, docking: Docking, one: envelopes.Arriving, refusal: Refusal, now_ms: int) -> list[Message]:
+        with self.store.write() as tx:
+            envelopes.remove_arriving(tx, one.item)
+        self._refuse(docking, docking.device.id, "envelope", refusal, one.sealed, now_ms)
+        return self._answer_refusal(docking, "envelope", one.sealed, refusal, now_ms)
+
+    # bundles and their blobs
+
+    def _want(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
+        value = cbor.loads(payload)
+        if isinstance(value, dict) and len(value) == 1:
+            return self._bundles(docking, BundleWant.decode(payload), now_ms)
+        want = Want.decode(payload)
+        size = None if docking.issued is None else docking.issued.blobs.get(want.root)
+        if size is None or size != want.size:
+            raise refusals.BlobNotListed(f"blob {want.root.hex()[:16]} of {want.size} bytes")
+        answers = blob_records.answer(want, self.blobs.leaves(want.root), self.blobs.reader(want.root))
+        return [(docking.device.id, "chunk", make()) for make in answers]
+
+    def _bundles(self, docking: Docking, want: BundleWant, now_ms: int) -> list[Message]:
+        out: list[Message] = []
+        for wanted in want.items:
+            try:
+                out.append((docking.device.id, "bundle", self._bundle(docking, wanted)))
+            except Refusal as refusal:
+                self._refuse(docking, docking.device.id, "want", refusal, wanted, now_ms)
+        return out
+
+    def _bundle(self, docking: Docking, wanted: bytes) -> bytes:
+        """The bundle of a listed item, exactly under the statement that the list names."""
+        listed = None if docking.issued is None else docking.issued.list.statement_of(wanted)
+        with self.store.read() as tx:
+            item = items.get(tx, wanted)
+            if listed is None or item is None or item.statement != listed:
+                raise refusals.ItemNotListed(f"item {wanted.hex()[:16]}")
+            bundle = self._delivery.bundle(tx, item)
+        if bundle is None:
+            raise refusals.ItemNotListed(f"item {wanted.hex()[:16]}")
+        return bundle.encode()
+
+    def _receipt(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
+        """A verified receipt is kept. The first one of a learner other than the author makes an item
+        delivered.
+        """
+        receipt = receipt_records.accept(payload, docking.device.ed25519)
+        device = docking.device
+        became_delivered = False
+        with self.store.write() as tx:
+            item = items.get(tx, receipt.item)
+            signed = items.statement(tx, receipt.statement)
+            if item is None or signed is None or signed.item != receipt.item:
+                raise refusals.StatementForeign(f"item {receipt.item.hex()[:16]}")
+            statement = Statement.decode(signed.body)
+            if device.learner not in statement.audience.learners:
+                raise refusals.StatementForeign(f"item {receipt.item.hex()[:16]} is not for {device.learner}")
+            before = lists.receipts_of_device(tx, device.id).get(receipt.item)
+            repeated = before is not None and (before.statement, before.state) == (
+                receipt.statement,
+                receipt.state,
+            )
+            lists.put_receipt(
+                tx,
+                lists.Receipt(
+                    device.id,
+                    receipt.item,
+                    receipt.statement,
+                    receipt.state,
+                    receipt.list_version,
+                    payload,
+                    now_ms,
+                ),
+            )
+            if not repeated:
+                word = "received" if receipt.state == COMMITTED else "removed"
+                log.append(tx, now_ms, f"device:{device.id.hex()}", word, receipt.item)
+            committed = receipt.state == COMMITTED and item.statement == receipt.statement
+            if committed and device.learner != item.author_learner:
+                became_delivered = items.delivered(tx, item.id, now_ms)
+        if receipt.state == COMMITTED and not repeated:
+            docking.new += 1
+        out = self._status(docking, now_ms)
+        return out + self.refresh(now_ms) if became_delivered else out
+
+    # what everybody is told
+
+    def _status(self, docking: Docking, now_ms: int) -> list[Message]:
+        """How far the visit is: "sending", then "receiving", then "settled" (nothing is left to do)."""
+        if docking.hello is None:
+            return []
+        waiting = max(0, docking.hello.outbox - len(docking.handled))
+        if docking.fetch is not None or waiting:
+            docking.phase = SENDING
+        else:
+            docking.phase = RECEIVING if self._missing(docking) else SETTLED
+        status = Status(phase=docking.phase, sent=docking.sent, waiting=waiting, new=docking.new, time_s=now_ms // 1000)
+        return [(docking.device.id, "hello", status.encode())]
+
+    def _missing(self, docking: Docking) -> bool:
+        """Whether the device has not yet confirmed everything on its list."""
+        if docking.issued is None:
+            return True
+        with self.store.read() as tx:
+            receipts = lists.receipts_of_device(tx, docking.device.id)
+        for listed in docking.issued.list.items:
+            receipt = receipts.get(listed.item)
+            if receipt is None or (receipt.statement, receipt.state) != (listed.statement, COMMITTED):
+                return True
+        return False
+
+    def refresh(self, now_ms: int) -> list[Message]:
+        """New rosters and lists for docked devices whose list changed; call when anything was decided."""
+        with self._lock:
+            out: list[Message] = []
+            if self.wing.load():
+                self._hold_to_register(now_ms)
+            for docking in list(self.dockings.values()):
+                if docking.hello is None or docking.issued is None or docking.close:
+                    continue
+                with self.store.write() as tx:
+                    out += self._rosters(tx, docking)
+                    issued = self._issue(tx, docking, now_ms)
+                if issued.list.version != docking.issued.list.version:
+                    docking.issued = issued
+                    out.append((docking.device.id, "list", issued.signed))
+                    out += self._status(docking, now_ms)
+            return out
+
+    def _hold_to_register(self, now_ms: int) -> None:
+        """A new register: whoever is revoked in it leaves now."""
+        for docking in list(self.dockings.values()):
+            device = self.wing.register.device(docking.device.id)
+            if device is not None and not device.revoked and device.expires_s * 1000 > now_ms:
+                docking.device = device
+                continue
+            docking.close = refusals.DeviceRevoked.__name__
+            if self.on_close is not None:
+                self.on_close(docking.device.id, docking.close)
+
+    def tick(self, now_ms: int) -> list[Message]:
+        """Ask again for chunks that did not come."""
+        with self._lock:
+            out: list[Message] = []
+            for docking in self.dockings.values():
+                if docking.fetch is not None:
+                    while (want := docking.fetch.want(now_ms)) is not None:
+                        out.append((docking.device.id, "want", want.encode()))
+            return out
+
+    def blob_committed(self, root: bytes) -> bool:
+        """Whether the store counts on this blob."""
+        with self.store.read() as tx:
+            return blobs.size(tx, root) is not None
