@@ -1,0 +1,269 @@
+"""`perch demo --auto`: one post and one video message through a whole wing, by the pages that people use.
+
+Nothing here reaches into a process: it types, clicks and looks in Chromium. Only the last stage, which
+checks the table, reads the hub's database, to compare what staff signed with what the other device holds.
+"""
+
+import hashlib
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from hub_daemon.store import Store, items
+from protocol.blob import Builder
+from protocol.limits import CHUNK_BYTES
+from protocol.records.statement import Statement
+from sim.browser import window
+from sim.stages import Stages, wait_until
+from sim.wing import Account, Learner, ProcessWing
+
+POST = "What I read this week\nA story about a heron that waits. Has anyone read it too?"
+VIDEO_TITLE = "My poem about the heron"
+RECORD_SECONDS = 5
+STAGE_WAIT_S = 90
+
+
+@dataclass
+class Travelled:
+    """One item on its way: seconds since the demonstration began, at each stage."""
+
+    what: str
+    item: bytes = b""
+    at: dict[str, float] = field(default_factory=dict)
+    digests: dict[str, bytes] = field(default_factory=dict)  # of each rendition, as the recipient holds it
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
+class Play:
+    """The demonstration's people, each in a window of their own."""
+
+    def __init__(self, wing: ProcessWing, browser: Browser, stages: Stages) -> None:
+        self.wing, self.stages = wing, stages
+        self.start = time.monotonic()
+        self.author, self.reader = wing.learners[:2]
+        self.pages = {
+            learner.id: window(browser, learner.page, 480, 900).new_page() for learner in (self.author, self.reader)
+        }
+        self.staff = {
+            account.person: window(browser, wing.staff_page).new_page() for account in wing.accounts
+        }
+        self.travelled = [Travelled("post"), Travelled("video")]
+
+    def now(self) -> float:
+        return time.monotonic() - self.start
+
+    # staff
+
+    def log_in(self, account: Account) -> Page:
+        page = self.staff[account.person]
+        page.goto("/login")
+        page.fill("#id_username", account.person)
+        page.fill("#id_password", account.pass_phrase)
+        page.click("#sign-in")
+        page.wait_for_url(self.wing.staff_page + "/")
+        return page
+
+    def enrol(self, learner: Learner) -> None:
+        """Six digits on both screens, then two administrators."""
+        first, second = [self.staff[self.wing.account("administrator", number).person] for number in (0, 1)]
+        first.goto("/enrol")
+        first.select_option("select[name=bay]", learner.bay)
+        first.select_option("select[name=learner]", learner.id)
+        first.click("#open-window")
+        self.wing.seat(learner)
+        device = self.pages[learner.id]
+        device.goto("/")
+        expect(device.locator("#digits")).to_have_attribute("data-digits", SIX, timeout=STAGE_WAIT_S * 1000)
+        digits = device.get_attribute("#digits", "data-digits") or ""
+        wait_until("the six digits on the staff page", lambda: self._shown(first, digits), STAGE_WAIT_S)
+        first.click("#confirm")
+        second.goto("/enrol")
+        if digits not in (second.text_content("main") or "").replace(" ", ""):
+            raise AssertionError("the second administrator sees other digits than the device")
+        second.click("#countersign")
+        wait_until(f"{learner.name}'s device is enrolled", lambda: self.status(learner)["state"] == "docked", 60)
+
+    @staticmethod
+    def _shown(page: Page, digits: str) -> bool:
+        page.goto("/enrol")
+        shown = page.locator("#digits")
+        return shown.count() > 0 and (shown.first.text_content() or "").replace(" ", "").strip() == digits
+
+    def moderate(self, account: Account) -> int:
+        """Deal and approve until nothing is left for this person; returns how many were approved."""
+        page = self.staff[account.person]
+        for done in range(20):
+            page.goto("/")
+            if page.locator("#deal").count() == 0:
+                return done
+            page.click("#deal")
+            if page.locator("#approve").count() == 0:
+                return done
+            if page.locator("video").count():
+                page.locator("video").first.evaluate("video => { video.muted = true; return video.play(); }")
+            page.click("#approve")
+            page.wait_for_load_state()
+        raise AssertionError("the queue never ends")
+
+    # learners
+
+    def status(self, learner: Learner) -> dict[str, object]:
+        answer = self.pages[learner.id].request.get("/status.json")
+        found: dict[str, object] = answer.json()
+        return found
+
+    def write(self) -> None:
+        page, mail = self.pages[self.author.id], self.travelled[0]
+        page.goto("/group/writing")
+        page.click("#write")
+        page.fill("#text", POST)
+        page.click("#send")
+        page.wait_for_url("**/waiting?saved=*")
+        mail.item = bytes.fromhex(page.url.split("saved=")[1][:64])
+        mail.bytes_up = len(POST.encode())
+        mail.at["saved"] = self.now()
+
+    def record(self, video: Path | None) -> None:
+        page, mail = self.pages[self.author.id], self.travelled[1]
+        page.goto("/group/writing")
+        page.click("#record")
+        page.fill("#text", VIDEO_TITLE)
+        if video is None:
+            page.click("#record-start")
+            page.locator("#record-stop").wait_for(state="visible")
+            page.wait_for_timeout(RECORD_SECONDS * 1000)
+            page.click("#record-stop")
+        else:
+            page.set_input_files("#record-file", video)
+        page.locator("#record-keep").wait_for(state="visible")
+        page.click("#record-keep")
+        page.wait_for_url("**/waiting?saved=*", timeout=STAGE_WAIT_S * 1000)
+        mail.item = bytes.fromhex(page.url.split("saved=")[1][:64])
+        mail.bytes_up = len(page.request.get(f"/own/{mail.item.hex()}").body())
+        mail.at["saved"] = self.now()
+
+    def hand_over(self) -> None:
+        self.wing.seat(self.author)
+        docked = self.now()
+        wait_until("custody of everything", lambda: self._settled(self.author), STAGE_WAIT_S)
+        for mail in self.travelled:
+            mail.at["docked"], mail.at["custody"] = docked, self.now()
+        self.wing.lift(self.author)
+
+    def _settled(self, learner: Learner) -> bool:
+        status = self.status(learner)
+        return bool(status["can_lift"]) and status["waiting"] == 0
+
+    def approve_everything(self) -> None:
+        moderators = [self.wing.account("moderator", number) for number in (0, 1)]
+
+        def decided() -> bool:
+            for account in moderators:
+                self.moderate(account)
+            return all(self._state(mail.item) == "approved" for mail in self.travelled)
+
+        wait_until("every item approved by two people", decided, STAGE_WAIT_S, 1.0)
+        for mail in self.travelled:
+            mail.at["approved"] = self.now()
+
+    def fetch(self) -> None:
+        self.wing.seat(self.reader)
+        wait_until("everything on the reader's device", lambda: self._arrived(), STAGE_WAIT_S)
+        for mail in self.travelled:
+            mail.at["delivered"] = self.now()
+
+    def _arrived(self) -> bool:
+        page = self.pages[self.reader.id]
+        found = page.request.get("/group/writing").text()
+        return self._settled(self.reader) and all(mail.item.hex() in found for mail in self.travelled)
+
+    def watch(self) -> None:
+        """The reader opens both; the video plays to its end or for three seconds."""
+        page = self.pages[self.reader.id]
+        post, video = self.travelled
+        page.goto(f"/thread/{post.item.hex()}")
+        words = page.locator(f'[data-item="{post.item.hex()}"] .words').inner_text()
+        post.digests["text"] = hashlib.sha256(words.encode()).digest()
+        post.bytes_down = len(words.encode())
+        page.goto(f"/thread/{video.item.hex()}")
+        player = page.locator("video.message-video").first
+        player.evaluate("video => { video.muted = true; return video.play(); }")
+        watched = "video => video.currentTime > 3 || video.ended"
+        wait_until("the video plays", lambda: player.evaluate(watched), 30)
+        body = page.request.get(player.get_attribute("src") or "").body()
+        video.digests["video"], video.bytes_down = root_of(body), len(body)
+        title = page.locator(f'[data-item="{video.item.hex()}"] .words').inner_text()
+        video.digests["text"] = hashlib.sha256(title.encode()).digest()
+        for mail in self.travelled:
+            mail.at["seen"] = self.now()
+
+    # what the hub's database says, for the table
+
+    def _state(self, item: bytes) -> str:
+        store = Store(self.wing.hub_data / "hub.sqlite3")
+        try:
+            with store.read() as tx:
+                found = items.get(tx, item)
+            return "not in the queue" if found is None else found.state
+        finally:
+            store.close()
+
+    def check(self) -> None:
+        """What the reader's device holds is what two people signed, digest for digest."""
+        store = Store(self.wing.hub_data / "hub.sqlite3")
+        try:
+            for mail in self.travelled:
+                with store.read() as tx:
+                    found = items.get(tx, mail.item)
+                    signed = found and found.statement and items.statement(tx, found.statement)
+                if not signed:
+                    raise AssertionError(f"the {mail.what} has no decision")
+                statement = Statement.decode(signed.body)
+                decided = {rendition.role: rendition.digest for rendition in statement.renditions}
+                for role, digest in mail.digests.items():
+                    if decided.get(role) != digest:
+                        raise AssertionError(f"the {mail.what}'s {role} on the device is not what staff signed")
+        finally:
+            store.close()
+
+
+SIX = re.compile(r"^\d{6}$")
+
+
+def root_of(body: bytes) -> bytes:
+    builder = Builder()
+    for start in range(0, len(body), CHUNK_BYTES):
+        builder.feed(body[start : start + CHUNK_BYTES])
+    return builder.manifest().root
+
+
+def play(wing: ProcessWing, browser: Browser, stages: Stages, video: Path | None) -> list[Travelled]:
+    """Every stage in order; StageFailed names the one that did not work."""
+    acts = Play(wing, browser, stages)
+    with stages.stage("four members of staff log in"):
+        for account in wing.accounts:
+            acts.log_in(account)
+    for learner in (acts.author, acts.reader):
+        with stages.stage(f"{learner.name}'s device is enrolled: six digits, two administrators"):
+            acts.enrol(learner)
+            wait_until("the first docking is done", lambda: acts._settled(learner), 60)  # noqa: B023
+            wing.lift(learner)
+    with stages.stage(f"{acts.author.name} writes a post in the cell"):
+        acts.write()
+    with stages.stage(f"{acts.author.name} records a video message"):
+        acts.record(video)
+    with stages.stage(f"{acts.author.name} docks: everything is in custody of the hub"):
+        acts.hand_over()
+    with stages.stage("two moderators look at both and approve them"):
+        acts.approve_everything()
+    with stages.stage(f"{acts.reader.name} docks: everything approved is on the device"):
+        acts.fetch()
+    with stages.stage(f"{acts.reader.name} reads the post and watches the video"):
+        acts.watch()
+    with stages.stage("the digests on the device are those that staff signed"):
+        acts.check()
+    return acts.travelled
