@@ -39,6 +39,9 @@ WANT_CHUNKS_MAX = const(16)  # outstanding chunks of one transfer: what a device
 # MQTT
 TOPIC_BYTES_MAX = const(128)  # the longest topic of the design is 70 bytes
 PACKET_BYTES_MAX = const(32 * 1024)  # the largest record is a delivery list of LIST_ITEMS_MAX entries
+FILTERS_MAX = const(16)  # topic filters in one SUBSCRIBE; a device needs one
+CREDENTIAL_BYTES_MAX = const(256)  # client id, user name and password of a CONNECT, each
+MQTT_PENDING_BYTES_MAX = const(12 * 1024)  # what a client holds unsent: one chunk and a few small packets
 
 # records
 TEXT_BYTES_MAX = const(4000)  # a long letter; a post and its decision fit one packet with room to spare
