@@ -189,9 +189,12 @@ class People:
             if version == 0:
                 return None
             if self._cache is None or self._cache[0] != version:
-                stored = rosters.newest(tx)
-                assert stored is not None
-                self._cache = (version, Roster.decode(signing.unpack_signed(stored.signed)[0]))
+                # the database is not trusted: the chain of signatures is, from the first roster on
+                found: Roster | None = None
+                for stored in rosters.since(tx, 0, version):
+                    found = record.accept(found, stored.signed)
+                assert found is not None
+                self._cache = (version, found)
             return self._cache[1]
 
     def roster(self) -> Roster:

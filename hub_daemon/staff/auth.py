@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from hub_daemon.limits import PASS_PHRASE_CHARS_MAX
 from hub_daemon.people import Signer, WrongPassPhrase
 from hub_daemon.staff import context
+from protocol.errors import Refusal
 
 COOKIE = "perch_key"
 SESSION = "sealed_seed"
@@ -37,6 +38,8 @@ class KeyBackend(BaseBackend):
             signer = context.get().people.unlock(username, password)
         except WrongPassPhrase:
             return None
+        if not _in_roster(signer.person):
+            return None
         user, made = User.objects.get_or_create(username=signer.person)
         if made:
             user.set_unusable_password()
@@ -46,9 +49,17 @@ class KeyBackend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         user = User.objects.filter(pk=user_id, is_active=True).first()
-        if user is None or not context.get().people.active(user.username):
+        if user is None or not context.get().people.active(user.username) or not _in_roster(user.username):
             return None
         return user
+
+
+def _in_roster(person: str) -> bool:
+    """An account means nothing until two administrators have put it on the roster, or when they took it off."""
+    try:
+        return bool(context.get().moderation.roles(person))
+    except Refusal:
+        return False
 
 
 def seal(request: HttpRequest, response: HttpResponse, signer: Signer) -> None:

@@ -14,24 +14,38 @@ from hub_daemon.staff import context
 
 _lock = threading.Lock()
 _application: Callable[..., Any] | None = None
+_data: str = ""
 
 
 def make() -> Callable[..., Any]:
     """The WSGI application for the hub in `context`: settings, migrations of Django's own database, routes."""
-    global _application
+    global _application, _data
     with _lock:
+        data = str(context.data())
         if _application is None:
-            os.environ["PERCH_STAFF_DATA"] = str(context.data())
+            os.environ["PERCH_STAFF_DATA"] = data
             os.environ["DJANGO_SETTINGS_MODULE"] = "hub_daemon.staff.settings"
             import django
-            from django.core.management import call_command
             from django.core.wsgi import get_wsgi_application
 
             django.setup()
-            call_command("migrate", verbosity=0, interactive=False)
-            os.chmod(context.data() / "staff.sqlite3", 0o600)
+            _migrate(data)
             _application = get_wsgi_application()
+        elif data != _data:  # another hub in one process: tests, simulations
+            from django.db import connections
+
+            connections.close_all()
+            connections["default"].settings_dict["NAME"] = context.data() / "staff.sqlite3"
+            _migrate(data)
+        _data = data
         return _application
+
+
+def _migrate(data: str) -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)
+    os.chmod(os.path.join(data, "staff.sqlite3"), 0o600)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -42,11 +56,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 class Server:
     """The staff page on one address, in a thread of the hub. `.host`, `.port`, `.close()`."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, threads: int) -> None:
         from waitress.server import create_server
 
         self._server = create_server(
-            make(), host=host, port=port, threads=6, ident=None, clear_untrusted_proxy_headers=True,
+            make(), host=host, port=port, threads=threads, ident=None, clear_untrusted_proxy_headers=True,
             max_request_body_size=256 * 1024, channel_timeout=60, expose_tracebacks=False,
         )
         self.host = host
@@ -66,6 +80,6 @@ class Server:
         self._thread.join(5)
 
 
-def serve(host: str, port: int) -> Server:
+def serve(host: str, port: int, threads: int = 4) -> Server:
     """Start the staff page of the hub in `context`; port 0 takes a free one."""
-    return Server(host, port)
+    return Server(host, port, threads)
