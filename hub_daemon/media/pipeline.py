@@ -24,7 +24,7 @@ from protocol.limits import CHUNK_BYTES
 from protocol.records import envelope as envelope_record
 from protocol.records import text as shown
 
-# What may happen through no fault of the item (a machine out of memory, a disk's bad moment): tried again, later.
+# What may be no fault of the item (a machine out of memory, a disk at a bad moment): tried again, later.
 TRIED_AGAIN = ("WorkerDied", "Timeout", "BadResult", "BlobMissing")
 WAITING_READ_MAX = 100
 

@@ -48,7 +48,7 @@ def make(
     bit_rate: int = 400_000,
     seed: int = 1,
 ) -> bytes:
-    """One recording: moving picture, a 440 Hz tone that swells and fades."""
+    """One recording: moving picture, a 432 Hz tone that swells and fades."""
     out = io.BytesIO()
     options = {"movflags": "frag_keyframe+empty_moov"} if container == "mp4" else {}
     with av.open(out, "w", format=container, options=options) as target:
@@ -75,7 +75,7 @@ def make(
             step = sounds.codec_context.frame_size or 960
             for start in range(0, round(seconds * 48000), step):
                 wave = array("h", (
-                    int(loud * math.sin(at * math.pi / 48000 / seconds) * math.sin(at * math.tau * 440 / 48000))
+                    int(loud * math.sin(at * math.pi / 48000 / seconds) * math.sin(at * math.tau * 0.009))
                     for at in range(start, start + step)
                 ))  # fmt: skip
                 frame = av.AudioFrame(format="s16", layout="mono", samples=step)

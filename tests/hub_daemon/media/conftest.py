@@ -1,0 +1,24 @@
+"""Recordings that several tests look at, made once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import recordings
+
+
+@pytest.fixture(scope="session")
+def short() -> bytes:
+    """Two seconds as Chromium records them by default: WebM, VP8, Opus."""
+    return recordings.make()
+
+
+@pytest.fixture(scope="session")
+def busy() -> bytes:
+    """Thirty seconds of a noisy camera: the hardest thing to make small."""
+    return recordings.make(seconds=30, fps=15, noise=7, bit_rate=900_000)

@@ -1,0 +1,90 @@
+"""The jail: what a locked-in process tried, and that there is no way round the lock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hub_daemon.limits import MEDIA_CPU_S_MAX, MEDIA_MEMORY_BYTES_MAX
+from hub_daemon.media import jail, worker
+from hub_daemon.media.refusals import JailUnavailable
+from protocol import cbor
+
+ROOT = str(Path(__file__).resolve().parents[3])
+
+
+def test_a_locked_in_process_can_compute_and_nothing_else() -> None:
+    found = jail.self_test()
+    assert found["nothing"] == "went through"
+    assert found["open"] == found["write"] == "refused"
+    for name in ("socket", "socketpair", "execve", "fork", "kill", "ptrace", "runnable memory"):
+        assert found[name] == "killed", name
+    assert found["memory"] == "refused"
+    assert jail.is_sound(found)
+
+
+def test_the_self_test_tells_a_jail_with_a_hole() -> None:
+    sound = dict.fromkeys(jail.ATTEMPTS, "killed") | {"nothing": "went through"}
+    assert jail.is_sound(sound)
+    assert not jail.is_sound(sound | {"socket": "went through"})
+    assert not jail.is_sound(sound | {"nothing": "killed"})
+    assert not jail.is_sound({})
+
+
+def test_the_attempts_go_through_outside_the_jail() -> None:
+    """The self test is worth something only if the same attempts succeed without the lock."""
+    for name in ("open", "socket", "socketpair", "execve", "fork", "kill", "runnable memory"):
+        code = (
+            f"import sys; sys.path.insert(0, {ROOT!r}); from hub_daemon.media import jail\n"
+            f"jail.ATTEMPTS[{name!r}](); import os; os._exit(0)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0, name
+
+
+def test_the_worker_is_locked_in_before_it_reads_its_first_byte(short: bytes) -> None:
+    """Read from the kernel, not from the worker: seccomp mode 2 while it waits for its bytes."""
+    child = subprocess.Popen(
+        jail.command("hub_daemon.media.worker", str(MEDIA_MEMORY_BYTES_MAX), str(MEDIA_CPU_S_MAX)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=jail.ENVIRONMENT,
+    )
+    try:
+        for _ in range(300):
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            if "Seccomp:\t2" in status:
+                break
+            time.sleep(0.05)
+        assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status
+        limits = Path(f"/proc/{child.pid}/limits").read_text()
+        held = {line[:26].strip(): line[26:].split()[0] for line in limits.splitlines()[1:]}
+        assert held["Max open files"] == "3" and held["Max file size"] == held["Max processes"] == "0"
+        assert held["Max address space"] == str(MEDIA_MEMORY_BYTES_MAX)
+        answer, _ = child.communicate(short, timeout=60)
+        assert len(worker._read_answer(answer).video) > 1000
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_without_seccomp_nothing_is_decoded(short: bytes) -> None:
+    """The worker as it is, on a machine where the filter cannot be had."""
+    command = jail.command("hub_daemon.media.worker", str(MEDIA_MEMORY_BYTES_MAX), str(MEDIA_CPU_S_MAX))
+    command[4] = "import sys; sys.modules['pyseccomp'] = None; " + command[4]
+    done = subprocess.run(command, input=short, capture_output=True, env=jail.ENVIRONMENT, timeout=60)
+    head = cbor.loads(done.stdout[2:])
+    assert head[worker.OUTCOME] == "no jail" and "seccomp" in head[worker.DETAIL]
+    with pytest.raises(JailUnavailable):
+        worker._read_answer(done.stdout)
+
+
+def test_nothing_of_the_hubs_surroundings_reaches_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERCH_SECRET", "x")
+    assert set(jail.ENVIRONMENT) == {"LC_ALL"}
+    assert "-I" in jail.command("hub_daemon.media.worker")
+    assert "PERCH_SECRET" in os.environ
