@@ -32,19 +32,34 @@ def make() -> Callable[..., Any]:
             _migrate(data)
             _application = get_wsgi_application()
         elif data != _data:  # another hub in one process: tests, simulations
-            from django.db import connections
+            from django.conf import settings
 
-            connections.close_all()
-            connections["default"].settings_dict["NAME"] = context.data() / "staff.sqlite3"
+            settings.DATABASES["default"]["NAME"] = context.data() / "staff.sqlite3"
             _migrate(data)
         _data = data
         return _application
 
 
 def _migrate(data: str) -> None:
+    """In a thread of its own: Django refuses its database in a thread that runs an event loop, as the hub's does."""
     from django.core.management import call_command
+    from django.db import connections
 
-    call_command("migrate", verbosity=0, interactive=False)
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, name="staff page migrations")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
     os.chmod(os.path.join(data, "staff.sqlite3"), 0o600)
 
 
