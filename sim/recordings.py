@@ -1,4 +1,4 @@
-"""Recordings as browsers make them, made by PyAV while the tests run: real, small, always the same."""
+"""Recordings as browsers make them, made by PyAV for tests and benches: real, small, always the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import random
 from array import array
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -51,10 +52,12 @@ def make(
     """One recording: moving picture, a 432 Hz tone that swells and fades."""
     out = io.BytesIO()
     options = {"movflags": "frag_keyframe+empty_moov"} if container == "mp4" else {}
+    target: Any
     with av.open(out, "w", format=container, options=options) as target:
         for key, value in (metadata or {}).items():
             target.metadata[key] = value
-        pictures = sounds = None
+        pictures: Any = None
+        sounds: Any = None
         if video:
             pictures = target.add_stream(video, rate=fps)
             pictures.width, pictures.height, pictures.pix_fmt = size[0], size[1], "yuv420p"
@@ -78,13 +81,13 @@ def make(
                     int(loud * math.sin(at * math.pi / 48000 / seconds) * math.sin(at * math.tau * 0.009))
                     for at in range(start, start + step)
                 ))  # fmt: skip
-                frame = av.AudioFrame(format="s16", layout="mono", samples=step)
-                frame.planes[0].update(wave.tobytes())
-                frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+                piece = av.AudioFrame(format="s16", layout="mono", samples=step)
+                piece.planes[0].update(wave.tobytes())
+                piece.sample_rate, piece.pts, piece.time_base = 48000, start, Fraction(1, 48000)
                 if audio == "aac":
-                    for part in av.AudioResampler(format="fltp", layout="mono", rate=48000).resample(frame):
+                    for part in av.AudioResampler(format="fltp", layout="mono", rate=48000).resample(piece):
                         target.mux(sounds.encode(part))
                 else:
-                    target.mux(sounds.encode(frame))
+                    target.mux(sounds.encode(piece))
             target.mux(sounds.encode(None))
     return out.getvalue()

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import recordings
 from playwright.sync_api import sync_playwright
 
 from hub_daemon.media import worker
+from sim import recordings
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 import psutil
 import pytest
-import recordings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from hub_daemon.limits import MEDIA_BYTES_30S_MAX, MEDIA_INPUT_BYTES_MAX, MEDIA_
 from hub_daemon.media import profile, worker
 from hub_daemon.media.refusals import WORDS, JailUnavailable, MediaRefused, Rendition
 from protocol import cbor
+from sim import recordings
 
 RECORDINGS = {
     "webm vp8 opus": {},
