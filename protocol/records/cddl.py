@@ -17,6 +17,7 @@ from protocol.records import (
     roster,
     schema,
     statement,
+    want,
 )
 
 # in the order of a reader: who, what an author made, what staff said, what a device gets, the docking
@@ -45,6 +46,7 @@ KINDS: "tuple[type[schema.Record], ...]" = (
     hello.Status,
     hello.Time,
     blob.Want,
+    want.BundleWant,
     enrol.Reveal,
     enrol.Request,
     enrol.Answer,

@@ -117,8 +117,7 @@ class Words(Shape):
     def read(self, value: "Any") -> "Any":
         if not isinstance(value, str):
             raise Unfit("", "not text")
-        # a code point is at least one byte: keeps the encoding below from being large
-        size = len(value) if len(value) > self.most else len(value.encode())
+        size = _utf8_bytes(value)
         if not self.least <= size <= self.most:
             raise Unfit("", f"{size} bytes, not within {self.least}..{self.most}")
         if self.shown:
@@ -127,6 +126,19 @@ class Words(Shape):
             except _text.TextRefused as refusal:
                 raise Unfit("", str(refusal))
         return value
+
+
+def _utf8_bytes(value: str) -> int:
+    """Refuses surrogates, which have no UTF-8 and which MicroPython's encode would let through."""
+    try:
+        size = len(value.encode())
+    except UnicodeError:
+        raise Unfit("", "not Unicode")
+    if size != len(value):
+        for char in value:
+            if 0xD800 <= ord(char) <= 0xDFFF:
+                raise Unfit("", "not Unicode")
+    return size
 
 
 class Ident(Shape):
@@ -269,33 +281,37 @@ class Record:
                 raise Unfit("encoding", "not bytes")
             if len(data) > cls.BYTES_MAX:
                 raise Unfit("encoding", f"{len(data)} bytes, more than {cls.BYTES_MAX}")
-            return cls._read_map(cbor.loads(data))
+            return cls.read(cbor.loads(data))
         except Unfit as unfit:
-            raise cls.REFUSAL(unfit.field, unfit.why)
+            raise cls.REFUSAL(unfit.field or "encoding", unfit.why)
         except cbor.CborError as error:
             raise cls.REFUSAL("encoding", str(error))
 
     def encode(self) -> bytes:
         """The one right encoding; raises this record's refusal when a field is out of shape."""
         try:
-            values = {}
-            for index, (name, shape) in enumerate(self.FIELDS):
-                values[index + 1] = shape.plain(getattr(self, name))
-            self._read_map(values)
+            values = self.plain()
+            self.read(values)
             data = cbor.dumps(values)
             if len(data) > self.BYTES_MAX:
                 raise Unfit("encoding", f"{len(data)} bytes, more than {self.BYTES_MAX}")
             return data
         except Unfit as unfit:
-            raise self.REFUSAL(unfit.field, unfit.why)
+            raise self.REFUSAL(unfit.field or "encoding", unfit.why)
+
+    def plain(self) -> "Any":
+        """The CBOR value, unchecked."""
+        return {
+            index + 1: shape.plain(getattr(self, name)) for index, (name, shape) in enumerate(self.FIELDS)
+        }
 
     @classmethod
-    def _read_map(cls, values: "Any") -> "Self":
+    def read(cls, values: "Any") -> "Self":
         if not isinstance(values, dict):
-            raise Unfit("encoding", "not a map")
+            raise Unfit("", "not a map")
         for key in values:
             if isinstance(key, bool) or not isinstance(key, int) or not 1 <= key <= len(cls.FIELDS):
-                raise Unfit("encoding", f"unknown key {repr(key)[:40]}")
+                raise Unfit("", f"unknown key {repr(key)[:40]}")
         for number, (name, _) in enumerate(cls.FIELDS):
             if number + 1 not in values:
                 raise Unfit(name, "missing")
@@ -344,7 +360,7 @@ class Row(Record):
             raise Unfit("", f"{len(value)} values, not {len(cls.FIELDS)}")
         return cls._take(list(value))
 
-    def plain(self) -> "list[Any]":
+    def plain(self) -> "Any":
         return [shape.plain(getattr(self, name)) for name, shape in self.FIELDS]
 
 
