@@ -103,12 +103,17 @@ class Journal:
         """Entries that the hub has not committed yet."""
         return self.next_seq - self.custody_next
 
-    def batch(self, identity: "Identity") -> "bytes | None":
-        """The next entries for the hub, signed over the last one's hash; None when it has all."""
+    def batch(self, identity: "Identity") -> "tuple[bytes, int] | None":
+        """(the next entries for the hub, signed over the last one's hash; its number); None when it has all."""
         entries = self.entries(self.custody_next, JOURNAL_BATCH_ENTRIES_MAX)
         if not entries:
             return None
-        return pack_batch(entries, identity.seed, identity.ed25519)
+        return pack_batch(entries, identity.seed, identity.ed25519), entries[-1].seq
+
+    def rewind(self, seq: int) -> None:
+        """The hub says that it ends with `seq`, before what we thought it has: hand over again from there."""
+        if seq < self.custody_next:
+            self.custody_next = seq
 
     def custody(self, seq: int) -> None:
         """The hub has committed everything up to and with `seq`; old segments beyond the kept ones go."""

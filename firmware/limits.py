@@ -12,15 +12,22 @@ RECEIPTS_MAX = const(400)  # one delivery list gone and one come between two doc
 
 # docking
 TICK_MS_MAX = const(1000)  # the runner looks up at least this often, so that a missed deadline costs a second
-LIFT_QUIET_MS = const(3000)  # settled and silent so long: the device says that it can be lifted
-BUSY_PAUSE_MS = const(20)  # between looks at a port that takes nothing
 READ_BYTES_MAX = const(1024)  # one read of the port: about 3 ms at 3 Mbaud
-WRITE_AHEAD_BYTES = const(12 * 1024)  # one chunk and its packet in the session's buffer; more only costs heap
 BUNDLES_WANTED_MAX = const(4)  # bundles asked for at once: four texts of TEXT_BYTES_MAX and their signatures
-WANT_RETRY_MS = const(15000)  # nothing came for so long: ask again
 
 # the page's view
 TITLE_CHARS_MAX = const(80)  # a thread's title stays in memory for every post that is kept
 
 # wires
 SERIAL_BAUD = const(3_000_000)  # the fastest that USB serial adapters and their cables keep at 1 m
+
+# the conversation of a docking
+KEEPALIVE_S = const(30)  # a broker that says nothing for so long is taken for gone
+LIST_WAIT_MS = const(5000)  # for the hub's list; after it the device goes on with the one that it has
+CUSTODY_WAIT_MS = const(8000)  # from the last byte that the hub asked for to its custody; then the next envelope
+CUSTODY_TRIES = const(2)  # of one envelope in one docking; it stays in the outbox for the next
+BUNDLE_WAIT_MS = const(6000)  # for a bundle that was asked for; then it is asked for once more
+REST_MS = const(3000)  # between two looks for new work once everything is settled
+ANSWERS_MAX = const(32)  # chunks that the hub asked for and has not got: two windows of WANT_CHUNKS_MAX
+VAIN_WANTS_MAX = const(4)  # wants for chunks that nothing answered; then the blob waits for the next docking
+EVENT_TURNS_MAX = const(64)  # events taken before the wire has its turn again

@@ -1,0 +1,174 @@
+"""The device's end of one wire: link and session, and over them enrolment or a docking. Sans-IO.
+
+    new      no certificate: sessions with XX; staff compare the digits and confirm; then it docks again
+    lifted   enrolled, and no session
+    docked   a session with the pinned hub: firmware/sync.py talks
+
+Whatever goes wrong on the wire ends in `lifted`, and the next time the link comes up it all begins again.
+"""
+
+from firmware import limits
+from firmware.sync import SETTLED, SOFTWARE, Sync
+from protocol.compat import TYPE_CHECKING
+from protocol.enrol import EnrolDevice
+from protocol.errors import Refusal
+from protocol.link import Link
+from protocol.session import Session
+from protocol.stack import Stack
+
+if TYPE_CHECKING:
+    from firmware.device import Device
+    from firmware.storage import Random
+
+
+class Dock:
+    """`receive(data, now)`, `tick(now)`, `next_deadline()`, `to_send(now)`: bytes of the wire, milliseconds."""
+
+    def __init__(self, device: "Device", random: "Random") -> None:
+        self.device = device
+        self._random = random
+        self._sync: "Sync | None" = None
+        self._enrol: "EnrolDevice | None" = None
+        self._answer = b""  # enrolment bytes that the session had no room for
+        self.refused = ""  # why the last docking or enrolment ended; for the page and the runner's log
+        self._new_link()
+
+    def _new_link(self) -> None:
+        self.stack = Stack(Link.for_device(self._random(8)), self._make_session)
+        self._leave()
+
+    def restart(self) -> None:
+        """The wire was opened anew: nothing of the last connection counts any more."""
+        self._new_link()
+
+    def _make_session(self) -> Session:
+        identity = self.device.identity
+        pair = (identity.x25519_private, identity.x25519)
+        if identity.enrolled:
+            _, roster = identity.need()
+            return Session(True, pair, self._random, pattern="IK", remote_static=roster.hub_x25519)
+        self._enrol = EnrolDevice(self._random, identity.seed, identity.ed25519, identity.x25519, SOFTWARE)
+        return Session(True, pair, self._random, pattern="XX", payload=self._enrol.nonce)
+
+    # -- bytes ------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: int) -> None:
+        """Bytes as they came from the wire."""
+        self.stack.receive(data, now)
+        self._events(now)
+
+    def tick(self, now: int) -> None:
+        """Let time pass; call at next_deadline() at the latest."""
+        self.stack.tick(now)
+        if self._sync is not None:
+            self._sync.tick(now)
+        self._events(now)
+
+    def next_deadline(self) -> "int | None":
+        """When tick() and to_send() are due."""
+        due = self.stack.next_deadline()
+        if self._sync is not None:
+            other = self._sync.next_deadline()
+            if other is not None and (due is None or other < due):
+                due = other
+        return due
+
+    def to_send(self, now: int) -> bytes:
+        """Wire bytes that are due, about one burst; empty when there is nothing to say."""
+        self._fill(now)
+        data = self.stack.to_send(now)
+        self._events(now)
+        if self._sync is not None:
+            self.device.can_lift = self._sync.phase == SETTLED and self.stack.unacked() == 0
+        elif self._enrol is not None and self.device.identity.enrolled and not self.stack.unacked():
+            self._end("enrolled", now)  # the ack has arrived: dock again, as who we are now
+        return data
+
+    def _fill(self, now: int) -> None:
+        """Application bytes into the session, as far as it has room."""
+        if self._enrol is not None:
+            self._answer += self._enrol.to_send()
+            self._answer = self._answer[self.stack.write(self._answer) :] if self._answer else b""
+        while self._sync is not None:
+            data = self._sync.to_send(now, self.stack.room())
+            if self._sync.closed:
+                self._end(self._sync.closed, now)
+                return
+            if not data:
+                return
+            self.stack.write(data)
+
+    # -- events -----------------------------------------------------------------------------
+
+    def _events(self, now: int) -> None:
+        for _ in range(limits.EVENT_TURNS_MAX):
+            event = self.stack.next_event()
+            if event is None:
+                return
+            if event[0] == "up":
+                self._up(event, now)
+            elif event[0] == "data":
+                assert isinstance(event[1], bytes)
+                self._data(event[1], now)
+            else:
+                self.refused = str(event[1])
+                self._leave()
+
+    def _up(self, event: "tuple[object, ...]", now: int) -> None:
+        _, pattern, remote_static, remote_payload, handshake_hash = event
+        assert isinstance(remote_static, bytes) and isinstance(remote_payload, bytes)
+        assert isinstance(handshake_hash, bytes)
+        if pattern == "IK":
+            self.device.log("dock")
+            self._sync = Sync(self.device)
+        elif self._enrol is not None:
+            try:
+                self._enrol.start(handshake_hash, remote_payload, remote_static)
+            except Refusal as refusal:
+                self._end(refusal.name, now)
+
+    def _data(self, data: bytes, now: int) -> None:
+        if self._sync is not None:
+            self._sync.receive(data, now)
+            if self._sync.closed:
+                self._end(self._sync.closed, now)
+        elif self._enrol is not None:
+            try:
+                self._enrol.receive(data)
+                self._enrolling(now)
+            except Refusal as refusal:
+                self._end(refusal.name, now)
+
+    def _enrolling(self, now: int) -> None:
+        """Digits to show, a grant to commit. Staff confirmed the digits of both screens before they granted."""
+        while self._enrol is not None:
+            event = self._enrol.next_event()
+            if event is None:
+                return
+            if event[0] == "digits":
+                self.device.digits = event[1]
+            elif event[0] == "granted":
+                self.device.commit_enrolment(event[1], event[2])
+                self._enrol.commit()
+                self._answer += self._enrol.to_send()
+                self._answer = self._answer[self.stack.write(self._answer) :]
+            elif event[0] == "refused":
+                self._end(event[1], now)
+
+    def _end(self, reason: str, now: int) -> None:
+        """Close the session; the link begins anew after its rest."""
+        self.refused = reason
+        self._leave()
+        self.stack.close(reason, now)
+
+    def _leave(self) -> None:
+        device = self.device
+        if self._sync is not None:
+            device.log("lift", "" if self._sync.phase == SETTLED else "before the end")
+        self._sync = None
+        self._enrol = None
+        self._answer = b""
+        device.docked = False
+        device.digits = None
+        device.phase = ""
+        device.can_lift = True

@@ -1,0 +1,132 @@
+"""In a docking: the outbox on its way up. One envelope at a time, its blob as the hub asks for it."""
+
+from firmware import limits, outbox
+from protocol import blob
+from protocol.compat import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firmware.device import Device
+
+    Publish = Callable[[str, bytes], bool]
+
+
+class Sending:
+    """What waits is sent in the order it was made; custody, not sending, is what ends its waiting."""
+
+    def __init__(self, device: "Device", publish: "Publish") -> None:
+        self._device = device
+        self._publish = publish
+        self.deadline: "int | None" = None
+        self.taken = 0  # envelopes that the hub took in this docking
+        self.done_bytes = 0
+        self._sizes: dict[bytes, int] = {}  # item -> bytes of its envelope and blob
+        self._blob_done: dict[bytes, int] = {}  # item -> bytes of its blob that were counted
+        self._current: "bytes | None" = None
+        self._tries: dict[bytes, int] = {}
+        self._answers: "list[tuple[bytes, int, int]]" = []  # (root, size, chunk index)
+
+    def begin(self) -> None:
+        """Count what waits now; once more when something was saved while docked."""
+        self._tries = {}
+        for own in self.sendable():
+            if own.item not in self._sizes:
+                size = len(self._device.outbox.sealed(own.item) or b"")
+                self._sizes[own.item] = size + (0 if own.blob is None else own.blob[1])  # type: ignore[operator]
+
+    def total_bytes(self) -> int:
+        return sum(self._sizes.values())
+
+    def step(self, now: int) -> bool:
+        """Send the next envelope, or wait for the hub; False when nothing is left for this docking."""
+        if self._current is not None:
+            if self.deadline is not None and now < self.deadline:
+                return True
+            self._current = None  # no custody in time: another try later, others first
+        for own in self._next():
+            sealed = self._device.outbox.sealed(own.item)
+            if sealed is None:
+                continue
+            if self._publish("envelope", sealed):
+                self._tries[own.item] = self._tries.get(own.item, 0) + 1
+                self._current = own.item
+                self.deadline = now + limits.CUSTODY_WAIT_MS
+            return True
+        self.deadline = None
+        return False
+
+    def sendable(self) -> "list[outbox.Own]":
+        """What waits, without replies to own threads that staff have not approved: the hub could not place them."""
+        kept = self._device.outbox
+        found = []
+        for own in kept.unsent():
+            root = None if own.parent is None else kept.own.get(own.parent)
+            if root is None or root.state in (outbox.APPROVED, outbox.DELIVERED):
+                found.append(own)
+        return found
+
+    def handled(self) -> None:
+        """The hub says that it waits for nothing more: what it did not take stays for another docking."""
+        if self._current is not None:
+            self._tries[self._current] = limits.CUSTODY_TRIES
+            self._current = None
+
+    def _next(self) -> "list[outbox.Own]":
+        waiting = [own for own in self.sendable() if self._tries.get(own.item, 0) < limits.CUSTODY_TRIES]
+        waiting.sort(key=lambda own: (self._tries.get(own.item, 0), own.counter))
+        return waiting
+
+    def want(self, want: blob.Want, now: int) -> None:
+        """The hub asks for chunks of an own blob, or for its manifest; what is not ours is ignored."""
+        own = self._device.outbox.sending_root(want.root)
+        if own is None or own.blob is None or own.blob[1] != want.size:
+            return
+        if want.first != blob.MANIFEST_INDEX:
+            self._count(own.item, min(want.size, want.first * blob.CHUNK_BYTES))
+        for index in range(want.first, want.first + want.count):
+            entry = (want.root, want.size, index)
+            if len(self._answers) < limits.ANSWERS_MAX and entry not in self._answers:
+                self._answers.append(entry)
+        if own.item == self._current:
+            self.deadline = now + limits.CUSTODY_WAIT_MS
+
+    def answer(self, now: int) -> bool:
+        """Publish one chunk that the hub asked for; False when it asked for none."""
+        if not self._answers:
+            return False
+        root, size, index = self._answers[0]
+        name = outbox.name_of(root)
+        storage = self._device.storage
+        if index == blob.MANIFEST_INDEX:
+            data = storage.read("leaves/" + name) or b""
+        else:
+            length = blob.chunk_length(size, index)
+            data = storage.blob_read("blob/" + name, index * blob.CHUNK_BYTES, length)
+        if data and not self._publish("chunk", blob.pack_chunk(root, index, data)):
+            return True  # no room now
+        self._answers.pop(0)
+        own = self._device.outbox.sending_root(root)
+        if own is not None:
+            if index != blob.MANIFEST_INDEX:
+                self._count(own.item, index * blob.CHUNK_BYTES + len(data))
+            if own.item == self._current:
+                self.deadline = now + limits.CUSTODY_WAIT_MS
+        return True
+
+    def _count(self, item: bytes, blob_bytes: int) -> None:
+        """Progress only: what the hub has or was given of an item's blob."""
+        if item in self._sizes:
+            before = self._blob_done.get(item, 0)
+            if blob_bytes > before:
+                self._blob_done[item] = blob_bytes
+                self.done_bytes += blob_bytes - before
+
+    def custody(self, item: bytes, refusal: "str | None") -> None:
+        """The hub has an envelope, or refuses it: the next one's turn."""
+        if item in self._sizes and self._blob_done.get(item) != self._sizes[item]:
+            self._count(item, self._sizes[item])
+            if refusal is None:
+                self.taken += 1
+        if item == self._current:
+            self._current = None
