@@ -68,3 +68,22 @@ GATE_AGAIN_S = 3600  # bundles are verified again this often, because the keys o
 ARRIVING_PER_DEVICE_MAX = 64  # as many as a device's outbox holds
 REFUSALS_LOGGED_MAX = 100  # rows of one docking; a hostile device cannot fill the disk with its refusals
 REFUSALS_PER_DOCKING_MAX = 2000  # then the docking is closed: nothing honest errs so often
+
+# bays
+FILTER_PACKETS_PER_S = 1000  # at 3 Mbaud a device sends 37 chunks a second; small packets have room
+FILTER_BURST_PACKETS = 2000  # the receipts of a full list at once, and as much again
+KEEPALIVE_S = 60  # the longest that the broker waits for a sign of a device
+DOCK_BUFFER_BYTES_MAX = 256 * 1024  # from the broker to one device: a window of chunks and a list
+DOCK_BROKER_WAIT_S = 10  # a broker that restarts is waited for; then the device tries again
+PORT_AGAIN_S_MIN = 0.5  # a serial port that is not there is looked for again ...
+PORT_AGAIN_S_MAX = 5.0  # ... up to this seldom
+PORT_READ_BYTES_MAX = 65536  # at once from a port: a few milliseconds of 3 Mbaud
+BAY_RESTART_S = 1.0  # a bay that failed starts again after this; the others never notice
+TCP_DOCKINGS_MAX = 64  # Ethernet dockings at once
+TCP_IDLE_S_MAX = 20  # a TCP connection without a session for so long is closed
+ENROL_POLL_MS = 250  # how soon a bay sees what staff confirmed, from whatever process
+
+# enrolment
+WINDOW_MINUTES_MAX = 60  # an open window is a door
+WINDOW_MINUTES = 10  # long enough to fetch the second administrator
+DEVICE_DAYS = 365  # then a device is enrolled again
