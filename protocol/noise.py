@@ -274,10 +274,10 @@ class Handshake:
     def read(self, message: bytes) -> bytes:
         """The payload of the peer's next message; NoiseError if it is not one, and it ends here."""
         tokens = self._start(False)
-        message = bytes(message)
         try:
             if len(message) > NOISE_MESSAGE_BYTES_MAX:
                 raise NoiseError("longer than a Noise message can be")
+            message = bytes(message)
             for token in tokens:
                 if token == "e":
                     self._re, message = _cut(message, 32)
