@@ -1,4 +1,4 @@
-"""app -> here -> views: one request as the views see it: the device, the words, the learner's settings, time."""
+"""app -> here -> views: one request as the views see it: device, words, the learner's settings, time."""
 
 import json
 import time
@@ -7,6 +7,8 @@ from firmware.page.words import LANGUAGES, Words
 from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from microdot import Request
+
     from firmware.device import Device
 
 SETTINGS_KEY = "settings"
@@ -51,14 +53,14 @@ class Site:
 class Ask:
     """One request: `rooms` names the words that it needs besides the common ones."""
 
-    def __init__(self, site: Site, path: str, args: "dict[str, str]", rooms: "tuple[str, ...]") -> None:
+    def __init__(self, site: Site, request: "Request", rooms: "tuple[str, ...]") -> None:
         self.site = site
         self.device = site.device
-        self.path = path
-        self.args = args
+        self.path = request.url if request.method == "GET" else "/"
+        self.args = request.args
         self.choice = site.choice
         self.status = site.device.status()
-        language = self.choice["language"] or self.status.get("language") or "en"
+        language = self.choice["language"] or self.status["language"]
         self.language = language if language in LANGUAGES else "en"
         self.words = Words(site.folder, self.language, rooms)
         self.enrolled = self.status["state"] not in ("new", "enrolling")
@@ -85,6 +87,11 @@ class Ask:
             elif item["state"] < 3:
                 handed += 1
         return here, handed
+
+    def oldest_s(self) -> "int | None":
+        """Since when the longest waiting of them waits."""
+        times = [item["at"] for item in self.device.waiting() if item["state"] < 3 and item["at"]]
+        return min(times) if times else None
 
     def when(self, at_s: "int | None") -> str:
         """14:02 today; 3 March, 14:02 on another day; words when it is not known."""

@@ -9,6 +9,7 @@ from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from firmware.page.ask import Ask
 
@@ -58,9 +59,7 @@ def prose(value: object) -> str:
 
 
 def icon(name: str) -> str:
-    return (
-        '<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="' + ICONS[name] + '"/></svg>'
-    )
+    return f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{ICONS[name]}"/></svg>'
 
 
 def in_pieces(parts: "Iterator[str]") -> "Iterator[bytes]":
@@ -80,66 +79,76 @@ def in_pieces(parts: "Iterator[str]") -> "Iterator[bytes]":
 def page(ask: "Ask", name: str, body: "Iterator[str]", title: str = "", refresh: bool = False) -> "Iterator[str]":
     """The frame: `name` is the place in the navigation, `title` (already escaped) what the page is called."""
     w = ask.words
-    title = title or w(name + ".title")
     choice = ask.choice
-    yield '<!doctype html><html lang="' + ask.language + '" class="'
-    yield "size-" + choice["size"] + " space-" + choice["space"] + " colour-" + choice["colour"]
-    yield '"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-    yield "<title>" + title + " – Perch</title>"
-    yield '<link rel="icon" type="image/svg+xml" href="' + ask.static("perch.svg") + '">'
-    yield '<link rel="stylesheet" href="' + ask.static("page.css") + '">'
-    yield '<script src="' + ask.static("page.js") + '" defer></script>'
+    scheme = f'size-{choice["size"]} space-{choice["space"]} colour-{choice["colour"]}'
+    yield f'<!doctype html><html lang="{ask.language}" class="{scheme}"><head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
+    yield f'<title>{title or w(name + ".title")} – Perch</title>'
+    yield f'<link rel="icon" type="image/svg+xml" href="{ask.static("perch.svg")}">'
+    yield f'<link rel="stylesheet" href="{ask.static("page.css")}">'
+    yield f'<script src="{ask.static("page.js")}" defer></script>'
     if refresh:
         yield '<noscript><meta http-equiv="refresh" content="3"></noscript>'
-    yield '</head><body data-read="' + choice["read"] + '" data-say="' + w("say") + '" data-hush="' + w("hush") + '">'
-    yield '<a class="skip" href="#main">' + w("skip") + '</a><header class="top"><div class="bar">'
-    yield '<a class="brand" href="/"><img src="' + ask.static("perch.svg") + '" alt="" width="44" height="44">'
-    yield '<span>Perch</span></a><a class="help" href="/help"'
-    yield _current(name == "help") + ">" + icon("help") + w("help.link") + "</a></div>"
+    yield f'</head><body data-read="{choice["read"]}" data-say="{w("say")}" data-hush="{w("hush")}">'
+    yield f'<a class="skip" href="#main">{w("skip")}</a><header class="top"><div class="bar"><a class="brand" href="/">'
+    yield f'<img src="{ask.static("perch.svg")}" alt="" width="44" height="44"><span>Perch</span></a>'
+    yield f'<a class="help" href="/help"{_current(name == "help")}>{icon("help")}{w("help.link")}</a></div>'
     if ask.enrolled:
-        yield '<nav aria-label="' + w("nav") + '"><ul>'
-        for place, path in (("home", "/"), ("groups", "/groups"), ("waiting", "/waiting"), ("back", "/back")):
-            yield "<li>" + _tab(ask, place, path, name) + "</li>"
-        yield "<li>" + _tab(ask, "settings", "/settings", name) + "</li></ul></nav>"
+        yield f'<nav aria-label="{w("nav")}"><ul>'
+        for place in ("home", "groups", "waiting", "back", "settings"):
+            yield _tab(ask, place, name)
+        yield "</ul></nav>"
     yield '</header><main id="main" tabindex="-1">'
     yield from body
-    yield '</main><footer class="foot"><ul><li><a href="/recorded">' + w("recorded.link") + "</a></li>"
+    yield f'</main><footer class="foot"><ul><li><a href="/recorded">{w("recorded.link")}</a></li>'
     if not ask.enrolled:
-        yield '<li><a href="/settings">' + w("settings.tab") + "</a></li>"
-    yield '</ul><form method="post" action="/language"><input type="hidden" name="back" value="' + esc(ask.path) + '">'
-    other = "cy" if ask.language == "en" else "en"
-    yield '<button class="quiet" name="language" value="' + other + '" lang="' + other + '">'
-    yield ("Cymraeg" if other == "cy" else "English") + "</button></form></footer></body></html>"
+        yield f'<li><a href="/settings">{w("settings.tab")}</a></li>'
+    yield f'</ul><form method="post" action="/language"><input type="hidden" name="back" value="{esc(ask.path)}">'
+    other, own_name = ("cy", "Cymraeg") if ask.language == "en" else ("en", "English")
+    yield f'<button class="quiet" name="language" value="{other}" lang="{other}">{own_name}</button></form></footer>'
+    yield "</body></html>"
 
 
 def _current(here: bool) -> str:
     return ' aria-current="page"' if here else ""
 
 
-def _tab(ask: "Ask", place: str, path: str, here: str) -> str:
+def _tab(ask: "Ask", place: str, here: str) -> str:
     count = ask.counts(place)
-    mark = ' <span class="count">' + str(count) + "</span>" if count else ""
-    return (
-        '<a href="' + path + '"' + _current(place == here) + ">" + icon(place)
-        + "<span>" + ask.words(place + ".tab") + "</span>" + mark + "</a>"
-    )
+    mark = f' <span class="count">{count}</span>' if count else ""
+    path = "/" if place == "home" else "/" + place
+    words = ask.words(place + ".tab")
+    return f'<li><a href="{path}"{_current(place == here)}>{icon(place)}<span>{words}</span>{mark}</a></li>'
 
 
 def heading(text: str, sub: str = "") -> str:
     """The one h1 of a page; both texts already escaped."""
-    return "<h1>" + text + "</h1>" + ('<p class="lead">' + sub + "</p>" if sub else "")
+    return f"<h1>{text}</h1>" + (f'<p class="lead">{sub}</p>' if sub else "")
+
+
+def crumb(path: str, words: str) -> str:
+    return f'<p class="crumb"><a href="{path}">{icon("back")}{words}</a></p>'
 
 
 def dots(ask: "Ask", state: int, times: "list[int | None]") -> "Iterator[str]":
     """An item's way: saved, handed over, being read, delivered; `state` 0 to 4, never ahead of the truth."""
     w = ask.words
     reached = (0, 1, 2, 4)
-    yield '<ol class="way" aria-label="' + w("way") + '">'
+    yield f'<ol class="way" aria-label="{w("way")}">'
     for place in range(4):
         done = state >= reached[place]
-        yield '<li class="' + ("done" if done else "later") + '"><span class="dot" aria-hidden="true"></span>'
-        yield "<b>" + w("way." + str(place)) + "</b> <small>"
-        at = times[place] if place < len(times) else None
-        yield (ask.when(at) if at else w("way.yes")) if done else w("way.notyet")
-        yield "</small></li>"
+        at = times[reached[place]] if reached[place] < len(times) else None
+        when = (ask.when(at) if at else w("way.yes")) if done else w("way.notyet")
+        yield f'<li class="{"done" if done else "later"}"><span class="dot" aria-hidden="true"></span>'
+        yield f'<b>{w("way." + str(place))}</b> <small>{when}</small></li>'
     yield "</ol>"
+
+
+def video(ask: "Ask", message: "dict[str, Any]") -> "Iterator[str]":
+    """The recorded picture of a message: what was approved, or the author's own recording while it waits."""
+    still = message.get("still")
+    path = "/own/" + message["item"].hex() if message["mine"] else "/media/" + message["video"].hex()
+    yield '<div class="frame"><video class="message-video" controls playsinline width="320" height="240"'
+    yield f' preload="{"none" if still else "metadata"}" src="{path}" aria-label="{ask.words("thread.video")}"'
+    yield f' poster="/media/{still.hex()}"' if still else ""
+    yield '></video><span class="length" hidden></span></div>'

@@ -38,7 +38,7 @@ class Cell:
 
     def receive(self, text, parent=None, video=None, still=None, media_type="video/webm"):
         """Ben's post, approved, on this device; returns its item id."""
-        item = self.ben.write_post("reading", parent, text) if parent is None else envelope.item_id(text.encode() + b"x")
+        item = envelope.item_id(text.encode())
         media = []
         for role, data, kind in (("video", video, media_type), ("still", still, "image/jpeg")):
             if data is not None:
@@ -51,10 +51,10 @@ class Cell:
     def _hold(self, data):
         builder = blob.Builder()
         builder.feed(data)
-        manifest = builder.manifest()
+        manifest = builder.finish()
         name = manifest.root.hex()
         storage = self.device.storage
-        storage.write("leaves/" + name, bytes(manifest.leaves))
+        storage.write("leaves/" + name, manifest.leaves)
         storage.blob_write("part/" + name, 0, data)
         storage.blob_commit("part/" + name, "blob/" + name)
         return manifest.root

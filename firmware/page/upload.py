@@ -1,0 +1,103 @@
+"""Browser -> here -> device.begin_video: a recording comes up in slices, in order, each safe to send again.
+
+    POST /record/begin            form: group, to, text, type       -> {"draft": "…", "slice": bytes}
+    POST /record/<draft>/append?offset=N   the raw bytes            -> {"size": bytes taken so far}
+    POST /record/<draft>/save                                       -> {"item": hex}: durable now
+    POST /record/<draft>/discard                                    -> {}
+
+A slice that is here already (its answer was lost) is taken as sent; one that leaves a gap gets 409 and
+the size, and the browser goes on from there. One recording at a time: the device has one camera.
+"""
+
+from binascii import crc32
+
+from microdot import Response
+
+from firmware.page import guard
+from protocol.compat import TYPE_CHECKING
+from protocol.errors import Refusal
+
+if TYPE_CHECKING:
+    from microdot import Request
+
+    from firmware.page.app import Page
+    from firmware.video import Recording
+
+
+class NoSuchDraft(Refusal):
+    """That recording was discarded or never begun; the browser begins again."""
+
+
+class BadMediaType(Refusal):
+    """A media type that is not a plain video/…; the hub decides later whether it is really one."""
+
+
+class Upload:
+    """The recording that is coming up."""
+
+    def __init__(self, name: str, draft: "Recording") -> None:
+        self.name = name
+        self.draft = draft
+        self.size = 0
+        self.last = (0, 0, 0)  # offset, length and CRC-32 of the newest slice
+        self.item: "bytes | None" = None
+
+
+def media_type_of(text: str) -> str:
+    """video/webm from `video/webm;codecs=…`; BadMediaType for anything else."""
+    kind = text.split(";")[0].strip().lower()
+    name = kind[6:]
+    if not kind.startswith("video/") or not 0 < len(name) <= 40:
+        raise BadMediaType(kind[:60])
+    if not all([c in "abcdefghijklmnopqrstuvwxyz0123456789.+-" for c in name]):
+        raise BadMediaType(kind[:60])
+    return kind
+
+
+async def upload(site: "Page", request: "Request", rest: str) -> Response:
+    name, _, act = rest.partition("/")
+    if name == "begin" and not act:
+        return await _begin(site, request)
+    coming = site.upload
+    if act == "append" and request.content_length > guard.SLICE_BYTES_MAX:
+        raise guard.SliceTooLarge(str(request.content_length))
+    if coming is None or coming.name != name or act not in ("append", "save", "discard"):
+        raise NoSuchDraft(name[:40])
+    if act == "append":
+        return await _append(coming, request)
+    if act == "save":
+        if coming.item is None:  # asked again: the answer was lost, the recording is not
+            coming.item = coming.draft.save()
+        return Response({"item": coming.item.hex()})
+    site.upload = None
+    if coming.item is None:
+        coming.draft.discard()
+    return Response({})
+
+
+async def _begin(site: "Page", request: "Request") -> Response:
+    fields = await guard.form(request)
+    place = site.place(fields)
+    media_type = media_type_of(fields.get("type", ""))
+    text = fields.get("text", "").replace("\t", " ").strip()
+    if not text and place.root is None:
+        text = site.ask(request, "record").words("record.untitled")
+    site.upload = None
+    draft = site.device.begin_video(place.group, place.root, text, media_type)
+    site.upload = Upload(site.token(), draft)
+    return Response({"draft": site.upload.name, "slice": guard.SLICE_BYTES_MAX})
+
+
+async def _append(coming: Upload, request: "Request") -> Response:
+    asked = str(request.args.get("offset", ""))
+    offset = int(asked) if asked.isdigit() and len(asked) < 10 else -1
+    data = await guard.body(request, guard.SLICE_BYTES_MAX)
+    mark = (offset, len(data), crc32(data))
+    if mark == coming.last and data:
+        return Response({"size": coming.size})  # its answer was lost
+    if offset != coming.size or not data or coming.item is not None:
+        return Response({"refused": "OutOfOrder", "size": coming.size}, 409)
+    coming.draft.append(data)
+    coming.size += len(data)
+    coming.last = mark
+    return Response({"size": coming.size})
