@@ -6,7 +6,8 @@ from protocol.compat import const
 FRAME_PAYLOAD_BYTES_MAX = const(8192)  # CRC-32 keeps its distance of 4 up to 11 KB; the link stays far below
 LINK_DATA_BYTES_MAX = const(4096)  # longer frames lose more to one flipped bit than they save in headers
 LINK_WINDOW_BYTES = const(65536)  # a hub's buffer each way: 0.2 s of 3 Mbaud, more than any adapter delays
-LINK_DEVICE_WINDOW_BYTES = const(16384)  # a device's buffer each way: both fit a 64 KiB heap with a session
+LINK_DEVICE_WINDOW_BYTES = const(16384)  # a device's buffer for what comes: 50 ms of 3 Mbaud
+LINK_DEVICE_SEND_BYTES = const(8192)  # ... and for what it sends: acks of a hub come within 20 ms
 LINK_DEVICE_DATA_BYTES_MAX = const(1024)  # a device's frames: four times less heap at 0.9 % of the wire
 LINK_WINDOW_BYTES_MAX = const(1 << 22)  # what a peer may promise to hold; offsets travel as 24 bits
 LINK_BURST_BYTES = const(8192)  # to_send hands out at least a frame and then up to this, so that resends stay prompt

@@ -10,6 +10,7 @@ from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Misuse
 from protocol.limits import SESSION_HANDSHAKE_BYTES_MAX, SESSION_PENDING_BYTES_MAX, SESSION_PLAIN_BYTES_MAX
 from protocol.noise import Handshake, NoiseError
+from protocol.pieces import Pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +69,9 @@ class Session:
         self._sender: "CipherState | None" = None
         self._receiver: "CipherState | None" = None
         self._remote_payload = b""
-        self._in = bytearray(2 + _RECORD_BYTES_MAX)
-        self._fill = 0
-        self._plain = bytearray(SESSION_PENDING_BYTES_MAX)
-        self._pending = 0
+        self._in = Pieces()
+        self._wanted = 0  # bytes of the record that is coming in; 0: its length comes first
+        self._plain = Pieces()  # what waits to be sealed
         self._out: list[bytes] = []
         self._events: "list[Event]" = []
         if initiator:
@@ -85,19 +85,18 @@ class Session:
         """Queue bytes of the stream; returns how many were taken: 0 before the session is up."""
         if not self.up or self.closed:
             return 0
-        size = min(len(data), SESSION_PENDING_BYTES_MAX - self._pending)
+        size = min(len(data), SESSION_PENDING_BYTES_MAX - self._plain.size)
         if size > 0:
-            self._plain[self._pending : self._pending + size] = memoryview(data)[:size]
-            self._pending += size
+            self._plain.add(bytes(data) if size == len(data) else bytes(memoryview(data)[:size]))
         return size
 
     def room(self) -> int:
         """Bytes that `write` would take now."""
-        return SESSION_PENDING_BYTES_MAX - self._pending if self.up and not self.closed else 0
+        return SESSION_PENDING_BYTES_MAX - self._plain.size if self.up and not self.closed else 0
 
     def pending(self) -> int:
         """Bytes taken by `write` that `to_send` has not handed out yet."""
-        return self._pending
+        return self._plain.size
 
     def to_send(self) -> bytes:
         """The next bytes for the link: handshake messages, or one record; empty when there is nothing."""
@@ -105,16 +104,9 @@ class Session:
             data = b"".join(self._out)
             self._out = []
             return data
-        if not self._pending or self.closed:
+        if not self._plain.size or self.closed:
             return b""
-        size = min(self._pending, SESSION_PLAIN_BYTES_MAX)
-        view = memoryview(self._plain)
-        plain = bytes(view[:size])
-        rest = self._pending - size
-        if rest:
-            self._plain[:rest] = bytes(view[size : self._pending])
-        self._pending = rest
-        return self._seal(plain)
+        return self._seal(self._plain.take(SESSION_PLAIN_BYTES_MAX))
 
     def _seal(self, plain: bytes) -> bytes:
         assert self._sender is not None
@@ -129,32 +121,29 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Bytes of the link's stream, in order."""
-        at = 0
-        size = len(data)
-        if not self._initiator and not self.pattern and size and not self.closed:
-            self._begin(_CODES.get(data[0], ""))
-            at = 1
-        while at < size and not self.closed:
-            wanted = 2 if self._fill < 2 else 2 + (self._in[0] << 8 | self._in[1])
-            if wanted == 2 and self._fill == 2:
-                self._close("record without content")
+        if self.closed:
+            return
+        self._in.add(bytes(data))
+        if not self._initiator and not self.pattern and self._in.size:
+            self._begin(_CODES.get(self._in.take(1)[0], ""))
+        while not self.closed:
+            if not self._wanted:
+                if self._in.size < 2:
+                    return
+                length = self._in.take(2)
+                self._expect(length[0] << 8 | length[1])
+            if self._in.size < self._wanted or self.closed:
                 return
-            count = min(wanted - self._fill, size - at)
-            self._in[self._fill : self._fill + count] = data[at : at + count]
-            self._fill += count
-            at += count
-            if self._fill == 2:
-                self._check_length()
-            elif self._fill == wanted and wanted > 2:
-                self._fill = 0
-                self._record(bytes(memoryview(self._in)[2:wanted]))
+            record = self._in.take(self._wanted)
+            self._wanted = 0
+            self._record(record)
 
-    def _check_length(self) -> None:
-        length = self._in[0] << 8 | self._in[1]
+    def _expect(self, length: int) -> None:
         most = _RECORD_BYTES_MAX if self._receiver else SESSION_HANDSHAKE_BYTES_MAX
         least = TAG_BYTES if self._receiver else 1
         if not least <= length <= most:
             self._close("record of an impossible length")
+        self._wanted = length
 
     def _record(self, record: bytes) -> None:
         if self._receiver is None:
@@ -256,7 +245,8 @@ class Session:
     def _close(self, reason: str) -> None:
         if not self.closed:
             self.closed = True
-            self._pending = 0
+            self._plain = Pieces()
+            self._in = Pieces()
             self._out = []
             self._sender = self._receiver = self._handshake = None
             self._events.append(("closed", reason))

@@ -30,7 +30,8 @@ class Stack:
         self._events: "list[Event]" = []
         self._rest_ms = SESSION_RETRY_MS_MIN
         self._now = 0
-        self._unsent = b""  # session bytes that the link had no room for
+        self._unsent = b""  # session bytes on their way into the link, which may have no room for all
+        self._unsent_at = 0
 
     @property
     def up(self) -> bool:
@@ -55,7 +56,7 @@ class Stack:
         if self.session is None:
             return 0
         waiting = self.session.pending()
-        return waiting + len(self._unsent) + self.link.unacked()
+        return waiting + len(self._unsent) - self._unsent_at + self.link.unacked()
 
     def close(self, reason: str, now: int) -> None:
         """End the session and start the link anew."""
@@ -107,6 +108,7 @@ class Stack:
             elif event[0] == "up":
                 self.session = self._make_session()
                 self._unsent = b""
+                self._unsent_at = 0
             else:
                 self._drop(what)
             self._collect()
@@ -133,6 +135,7 @@ class Stack:
         if self.session is not None:
             self.session = None
             self._unsent = b""
+            self._unsent_at = 0
             self._events.append(("down", reason))
 
     def _push(self) -> None:
@@ -144,7 +147,8 @@ class Stack:
                 self._unsent = self.session.to_send()
                 if not self._unsent:
                     return
-            taken = self.link.write(self._unsent)
-            self._unsent = self._unsent[taken:]
-            if self._unsent:
+            self._unsent_at += self.link.write(memoryview(self._unsent)[self._unsent_at :])
+            if self._unsent_at < len(self._unsent):
                 return
+            self._unsent = b""
+            self._unsent_at = 0

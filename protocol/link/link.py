@@ -14,6 +14,7 @@ from protocol.limits import (
     LINK_DATA_BYTES_MAX,
     LINK_DEAD_MS,
     LINK_DEVICE_DATA_BYTES_MAX,
+    LINK_DEVICE_SEND_BYTES,
     LINK_DEVICE_WINDOW_BYTES,
     LINK_HELLO_MS_MAX,
     LINK_HELLO_MS_MIN,
@@ -89,11 +90,11 @@ class Link:
 
     @classmethod
     def for_device(cls, boot_id: bytes) -> "Link":
-        """An end that fits a small heap: both windows 16 KiB, frames of 1 KiB."""
+        """An end that fits a small heap: 16 KiB to come, 8 KiB to go, frames of 1 KiB."""
         return cls(
             boot_id,
             window_bytes=LINK_DEVICE_WINDOW_BYTES,
-            send_bytes=LINK_DEVICE_WINDOW_BYTES,
+            send_bytes=LINK_DEVICE_SEND_BYTES,
             data_bytes_max=LINK_DEVICE_DATA_BYTES_MAX,
             burst_bytes=LINK_DEVICE_DATA_BYTES_MAX,
             event_bytes_max=LINK_DEVICE_DATA_BYTES_MAX,

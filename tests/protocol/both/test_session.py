@@ -1,0 +1,186 @@
+"""The session: both patterns carry the stream, and nothing that does not belong to it opens anything."""
+
+from protocol.limits import SESSION_HANDSHAKE_BYTES_MAX, SESSION_PLAIN_BYTES_MAX
+from protocol.noise import Handshake, public_of
+from protocol.session import Session
+from sim.memory_wire import Lcg
+
+HUB = bytes(range(1, 33))
+DEVICE = bytes(range(101, 133))
+HUB_PUBLIC = public_of(HUB)
+DEVICE_PUBLIC = public_of(DEVICE)
+
+
+def pair(pattern, seed=1, accept=None, hub=HUB_PUBLIC):
+    remote = hub if pattern == "IK" else None
+    a = Session(True, DEVICE, Lcg(seed).bytes, pattern, remote, b"from device")
+    b = Session(False, HUB, Lcg(seed + 1).bytes, payload=b"from hub", accept=accept)
+    return a, b
+
+
+def drain(session):
+    out = []
+    data = session.to_send()
+    while data:
+        out.append(data)
+        data = session.to_send()
+    return b"".join(out)
+
+
+def exchange(a, b, piece=0):
+    moved = True
+    while moved:
+        moved = False
+        for one, other in ((a, b), (b, a)):
+            data = drain(one)
+            moved = moved or len(data) > 0
+            for at in range(0, len(data), piece or len(data) or 1):
+                other.receive(data[at : at + (piece or len(data))])
+
+
+def events(session):
+    out = []
+    event = session.next_event()
+    while event is not None:
+        out.append(event)
+        event = session.next_event()
+    return out
+
+
+def test_both_patterns_come_up_and_tell_each_end_who_the_other_is():
+    for pattern in ("XX", "IK"):
+        a, b = pair(pattern)
+        exchange(a, b)
+        (up_a,) = events(a)
+        (up_b,) = events(b)
+        assert up_a[:4] == ("up", pattern, HUB_PUBLIC, b"from hub")
+        assert up_b[:4] == ("up", pattern, DEVICE_PUBLIC, b"from device")
+        assert up_a[4] == up_b[4] and len(up_a[4]) == 32
+
+
+def test_the_stream_arrives_whole_when_every_byte_comes_alone():
+    a, b = pair("XX")
+    exchange(a, b, 1)
+    assert b.up
+    events(b)
+    sent = Lcg(3).bytes(3000)
+    at = 0
+    got = b""
+    while len(got) < len(sent):
+        at += a.write(sent[at : at + 700])
+        exchange(a, b, 1)
+        got += b"".join([event[1] for event in events(b)])
+    assert got == sent
+
+
+def test_write_takes_no_more_than_two_records_and_nothing_before_the_session_is_up():
+    a, b = pair("IK")
+    assert a.write(b"early") == 0 and a.room() == 0
+    exchange(a, b)
+    big = bytes(3 * SESSION_PLAIN_BYTES_MAX)
+    assert a.write(big) == a.pending() == 2 * SESSION_PLAIN_BYTES_MAX
+    assert a.write(b"x") == 0
+    first = a.to_send()
+    assert len(first) == 2 + SESSION_PLAIN_BYTES_MAX + 16
+    assert a.write(b"x") == 1
+
+
+def test_a_peer_that_is_not_accepted_is_closed_before_anything_is_said():
+    asked = []
+
+    def accept(pattern, remote_static, payload):
+        asked.append((pattern, remote_static, payload))
+        return False
+
+    for pattern in ("XX", "IK"):
+        a, b = pair(pattern, accept=accept)
+        exchange(a, b)
+        assert events(b) == [("closed", "peer is not accepted")]
+        assert asked.pop() == (pattern, DEVICE_PUBLIC, b"from device")
+        assert b.to_send() == b"" and b.write(b"x") == 0
+
+
+def test_a_replayed_first_message_of_ik_opens_nothing():
+    a, b = pair("IK")
+    recorded = drain(a)
+    a, b = pair("IK", seed=9)
+    b.receive(recorded)
+    assert drain(b) != b""  # it answers, to a key that the replayer does not have
+    assert events(b) == [] and not b.up
+    b.receive(b"\x00\x10" + bytes(16))
+    assert events(b) == [("closed", "record does not belong to this session")]
+
+
+def test_ik_to_another_hub_is_refused_by_it():
+    a, b = pair("IK", hub=public_of(bytes(range(51, 83))))
+    exchange(a, b)
+    assert events(b) == [("closed", "handshake refused")]
+    assert not a.up
+
+
+def test_a_changed_byte_anywhere_closes_the_session():
+    a, b = pair("IK")
+    exchange(a, b)
+    a.write(b"hello")
+    record = drain(a)
+    for at in range(len(record)):
+        a, b = pair("IK")
+        exchange(a, b)
+        events(b)
+        changed = bytearray(record)
+        changed[at] ^= 0x10
+        b.receive(bytes(changed))
+        b.receive(bytes(5000))
+        got = events(b)
+        assert len(got) == 1 and got[0][0] == "closed", (at, got)
+
+
+def test_a_changed_byte_anywhere_in_the_handshake_never_brings_both_ends_up():
+    a, b = pair("XX")
+    first = drain(a)
+    for at in range(0, len(first), 3):
+        a, b = pair("XX")
+        drain(a)
+        changed = bytearray(first)
+        changed[at] ^= 0x40
+        b.receive(bytes(changed))
+        exchange(a, b)
+        assert not (a.up and b.up), at
+
+
+def test_impossible_beginnings_close_by_name():
+    for data, reason in (
+        (b"\x00", "unknown handshake pattern"),
+        (b"\xff" + bytes(100), "unknown handshake pattern"),
+        (b"\x01\x00\x00", "record of an impossible length"),
+        (b"\x01\xff\xff", "record of an impossible length"),
+        (b"\x01" + bytes(((SESSION_HANDSHAKE_BYTES_MAX + 1) >> 8, 1)), "record of an impossible length"),
+        (b"\x01\x00\x05hello", "handshake refused"),
+        (b"\x02\x00\x60" + bytes(96), "handshake refused"),
+        (b"\x01\x00\x25" + bytes([9]) + bytes(31) + b"clear", "payload in the clear"),
+        (b"\x01\x00\x20" + bytes(32), "peer's keys are refused"),
+    ):
+        _, b = pair("XX")
+        b.receive(data)
+        got = events(b)
+        assert got == [("closed", reason)], (data[:4], got)
+        b.receive(b"more")
+        assert events(b) == [] and b.to_send() == b""
+
+
+def test_a_prologue_of_another_protocol_does_not_fit():
+    _, b = pair("IK")
+    other = Handshake("Noise_IK_25519_ChaChaPoly_SHA256", True, b"perch/session/2/IK", s=DEVICE, rs=HUB_PUBLIC)
+    message = other.write(b"")
+    b.receive(b"\x02\x00" + bytes([len(message)]) + message)
+    assert events(b) == [("closed", "handshake refused")]
+
+
+def test_nonces_that_are_used_up_close_the_session():
+    a, b = pair("IK")
+    exchange(a, b)
+    events(a)
+    a._sender.nonce = 0xFFFFFFFFFFFFFFFF
+    a.write(b"x")
+    assert a.to_send() == b""
+    assert events(a) == [("closed", "nonces used up")]
