@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sim.enrolling import enrol_in_words
+from sim.enrolling import enrol
 from sim.learner_page import save_video, settled
 from sim.stages import wait_until
 from sim.wing import Learner, ProcessWing
@@ -27,8 +27,7 @@ def rows(quick: bool) -> list[dict[str, Any]]:
             wing.provision()
             wing.start()
             learner = wing.learners[0]
-            enrol_in_words(wing, learner)
-            wait_until("the first docking is done", lambda: settled(learner), 60)
+            enrol(wing, learner)
             wing.lift(learner)
             runs = [seated_to_custody_s(wing, learner) for _ in range(1 if quick else 3)]
         finally:

@@ -13,10 +13,10 @@ from rich.table import Table
 
 from sim.auto import Travelled, play
 from sim.browser import chromium
-from sim.enrolling import enrol_in_words
+from sim.enrolling import enrol
 from sim.landing import Landing, Place
 from sim.processes import free_port
-from sim.stages import StageFailed, Stages, wait_until
+from sim.stages import StageFailed, Stages
 from sim.wing import Learner, ProcessWing
 
 LANDING_PORT = 8710
@@ -71,7 +71,7 @@ def stay(wing: ProcessWing, stages: Stages) -> None:
     """Enrol both devices, say where to look, and go on until interrupted."""
     for learner in wing.learners:
         with stages.stage(f"{learner.name}'s device is enrolled: six digits, two administrators"):
-            enrol_in_words(wing, learner)
+            enrol(wing, learner)
     landing = Landing([place_of(wing, learner) for learner in wing.learners], wing.staff_page, free_port(LANDING_PORT))
     try:
         stages.console.print(where_to_look(wing, landing))
@@ -116,6 +116,3 @@ def table_of(travelled: list[Travelled]) -> Table:
             more = [str(mail.bytes_up), str(mail.bytes_down), *seconds] if number == 0 else [""] * 6
             table.add_row(*shown, *more)
     return table
-
-
-__all__ = ["main", "wait_until"]

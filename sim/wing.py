@@ -10,13 +10,11 @@ from pathlib import Path
 
 from firmware.build import build
 from hub_daemon import people
-from hub_daemon.enrolment import Enrolment
 from hub_daemon.keys import load_or_make
 from hub_daemon.people import People, Signer
 from hub_daemon.store import Store
 from sim.processes import Child, device_argv, free_port, hub_argv
 from sim.pty_wire import PtyWire
-from sim.stages import wait_until
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 PASS_PHRASE_WORDS = 5  # of three syllables: 92 bits
@@ -171,6 +169,3 @@ class ProcessWing:
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-__all__ = ["Account", "Enrolment", "Learner", "ProcessWing", "now_ms", "random_pass_phrase", "wait_until"]
