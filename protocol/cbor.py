@@ -315,6 +315,8 @@ class _Reader:
             return self.take(number)
         if major == 3:
             return self.text(number)
+        if major == 6 and (number == 2 or number == 3):
+            return self.big_integer(number == 3)
         if depth == 0:
             raise CborError("nested deeper than CBOR_DEPTH_MAX")
         if major == 4:
@@ -322,7 +324,7 @@ class _Reader:
             return [self.item(depth - 1) for _ in range(self.count(number))]
         if major == 5:
             return self.map(self.count(number), depth - 1)
-        return self.tag(number, depth - 1)
+        return Tag(number, self.item(depth - 1))
 
     def count(self, number: int) -> int:
         if number > len(self.data) - self.at:
@@ -354,16 +356,15 @@ class _Reader:
             result[key] = self.item(depth)
         return result
 
-    def tag(self, number: int, depth: int) -> "Any":
-        if number != 2 and number != 3:
-            return Tag(number, self.item(depth))
-        digits = self.item(0)
-        if not isinstance(digits, bytes):
+    def big_integer(self, negative: bool) -> int:
+        head = self.take(1)[0]
+        if head >> 5 != 2:
             raise CborError("a big integer that is not bytes")
+        digits = self.take(self.argument(head & 31))
         if len(digits) < 9 or digits[0] == 0:
             raise CborError("a big integer that is not as short as it can be")
         value = int.from_bytes(digits, "big")
-        return value if number == 2 else -1 - value
+        return -1 - value if negative else value
 
     def simple(self, head: int) -> "Any":
         info = head & 31

@@ -199,6 +199,7 @@ def test_a_promise_of_many_items_costs_nothing():
 
 
 def test_nesting_stops_at_its_bound():
+    assert raises(CborError, cbor.loads, b"\xc2" * 5000 + b"\x49" + bytes([1]) * 9)
     for head in (b"\x81", b"\xa1\x00", b"\xc0"):
         assert cbor.dumps(cbor.loads(head * CBOR_DEPTH_MAX + b"\0")) == head * CBOR_DEPTH_MAX + b"\0"
         assert raises(CborError, cbor.loads, head * (CBOR_DEPTH_MAX + 1) + b"\0")
