@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from hub_daemon.store import Store, items
 from protocol.blob import Builder
-from protocol.limits import CHUNK_BYTES
 from protocol.records.statement import Statement
 from sim.browser import window
 from sim.stages import Stages, wait_until
@@ -236,9 +235,8 @@ SIX = re.compile(r"^\d{6}$")
 
 def root_of(body: bytes) -> bytes:
     builder = Builder()
-    for start in range(0, len(body), CHUNK_BYTES):
-        builder.feed(body[start : start + CHUNK_BYTES])
-    return builder.manifest().root
+    builder.feed(body)
+    return builder.finish().root
 
 
 def play(wing: ProcessWing, browser: Browser, stages: Stages, video: Path | None) -> list[Travelled]:

@@ -25,8 +25,8 @@ LANDING_PORT = 8710
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="perch demo", description=__doc__)
     made.add_argument("--auto", action="store_true", help="play one message from cell to cell, then stop")
-    made.add_argument("--video", type=Path, metavar="FILE", help="with --auto: send this file, not what the camera sees")
-    made.add_argument("--data", type=Path, metavar="DIR", help="keep everything here (default: a folder removed at the end)")
+    made.add_argument("--video", type=Path, metavar="FILE", help="with --auto: send this file")
+    made.add_argument("--data", type=Path, metavar="DIR", help="keep everything here, after the end too")
     made.add_argument("--baud", type=int, default=3_000_000, help="rate of the simulated wires (default 3000000)")
     return made
 

@@ -1,6 +1,7 @@
 """The learner's page without a browser: the requests that its forms and its script make."""
 
 import json
+import re
 import urllib.parse
 import urllib.request
 from typing import Any
@@ -37,3 +38,21 @@ def status(learner: Learner) -> dict[str, Any]:
 def settled(learner: Learner) -> bool:
     found = status(learner)
     return bool(found["can_lift"]) and found["waiting"] == 0
+
+
+def save_post(learner: Learner, text: str, group: str = "writing") -> str:
+    """Fill in the form of the write page and send it; returns the item."""
+    with urllib.request.urlopen(f"{learner.page}/write?group={group}", timeout=10) as answer:
+        form = answer.read().decode()
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+    body = urllib.parse.urlencode({**fields, "text": text, "do": "send"}).encode()
+    headers = {"Origin": learner.page, "Content-Type": "application/x-www-form-urlencoded"}
+    request = urllib.request.Request(learner.page + "/write", body, headers, method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(answer.url.split("saved=")[1][:64])
+
+
+def page_text(learner: Learner, path: str) -> str:
+    with urllib.request.urlopen(learner.page + path, timeout=10) as answer:
+        found: str = answer.read().decode()
+    return found

@@ -100,10 +100,10 @@ def free_port(wanted: int) -> int:
     raise DidNotStart("no port is free on the loopback")
 
 
-def hub_argv(data: Path, page_port: int, bays: list[Path], wing: str) -> list[str]:
+def hub_argv(data: Path, page_port: int, bays: dict[str, str], wing: str) -> list[str]:
     argv = [sys.executable, "-m", "perch", "hub", "--data", str(data), "--wing", wing]
-    for bay in bays:
-        argv += ["--bay", str(bay)]
+    for name, port in bays.items():
+        argv += ["--bay", f"{name}={port}"]
     return [*argv, "--page", f"127.0.0.1:{page_port}"]
 
 

@@ -86,7 +86,8 @@ class ProcessWing:
         self.learners: list[Learner] = []
         for number, (learner, name) in enumerate(learners, 1):
             bay = f"bay{number}"
-            wire = PtyWire(baud=baud, a_path=data / "docks" / bay)
+            wire = PtyWire(baud=baud, process=True)
+            wire.lift()
             port = free_port(DEVICE_PAGE_PORT + number - 1)
             self.learners.append(Learner(learner, name, bay, wire, data / "devices" / learner, port))
 
@@ -135,17 +136,18 @@ class ProcessWing:
         build(self.firmware)
 
     def start_hub(self) -> None:
-        bays = [Path(learner.wire.a_path) for learner in self.learners]
+        bays = {learner.bay: learner.wire.a_path for learner in self.learners}
         argv = hub_argv(self.hub_data, self.hub_page_port, bays, self.wing)
         self.hub = Child("the hub", argv, self.data / "log" / "hub.log")
         self.hub.wait_for_page(self.staff_page + "/login")
 
     def start_device(self, learner: Learner) -> None:
-        argv = device_argv(self.firmware, learner.data, learner.wire.b_fd, learner.page_port)
+        port = learner.wire.b_fd  # each is a descriptor of its own
+        argv = device_argv(self.firmware, learner.data, port, learner.page_port)
         learner.data.mkdir(parents=True, exist_ok=True)
         learner.device = Child(
             f"{learner.name}'s device", argv, self.data / "log" / f"device-{learner.id}.log",
-            env={"MICROPYPATH": str(self.firmware)}, pass_fds=(learner.wire.b_fd,),
+            env={"MICROPYPATH": str(self.firmware)}, pass_fds=(port,),
         )  # fmt: skip
         learner.device.wait_for_page(learner.page + "/")
 
