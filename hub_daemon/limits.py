@@ -87,3 +87,11 @@ ENROL_POLL_MS = 250  # how soon a bay sees what staff confirmed, from whatever p
 WINDOW_MINUTES_MAX = 60  # an open window is a door
 WINDOW_MINUTES = 10  # long enough to fetch the second administrator
 DEVICE_DAYS = 365  # then a device is enrolled again
+
+# daemon
+MQTT_RETRY_S_MAX = 2  # the exchange looks for its broker this often
+HEALTH_S = 15  # how often the hub says how it is
+NEWS_MS = 500  # how soon what another process committed is noticed
+TICK_MS = 1000  # how often missing chunks are asked for again
+MEDIA_IDLE_S = 0.5  # the media worker looks for the next item this often
+MEDIA_FAILED_S = 5.0  # ... and waits this long after it failed

@@ -35,7 +35,7 @@ BOTH = (RETURN, REJECT, RECALL)
 
 REASONS = (
     Reason(
-        1, BOTH, "Name, address or number that points to a person",
+        1, BOTH, "Points to a real person",
         "Your message has a name, an address or a number that could point to a real person. "
         "Take it out and send it again.",
         "Mae eich neges yn cynnwys enw, cyfeiriad neu rif a allai bwyntio at berson go iawn. "
@@ -52,17 +52,17 @@ REASONS = (
         "Mae rhan o'ch neges yn rhywiol. Ni all fynd at ddysgwyr eraill yma. Tynnwch hi allan ac anfonwch eto.",
     ),
     Reason(
-        4, BOTH, "Drugs, weapons, escape or other crime",
+        4, BOTH, "Crime, drugs, weapons, escape",
         "Part of your message is about planning something against the law. We cannot pass it on.",
         "Mae rhan o'ch neges yn sôn am gynllunio rhywbeth yn erbyn y gyfraith. Ni allwn ei hanfon ymlaen.",
     ),
     Reason(
-        5, BOTH, "Cannot be seen, heard or understood",
+        5, BOTH, "Cannot be seen or understood",
         "We could not see, hear or understand your message well enough. Please record or write it again.",
         "Nid oeddem yn gallu gweld, clywed na deall eich neges yn ddigon da. Recordiwch neu ysgrifennwch hi eto.",
     ),
     Reason(
-        6, BOTH, "Another person in the picture or the sound",
+        6, BOTH, "Another person in the video",
         "Someone else can be seen or heard in your video. Record it again with only you in it.",
         "Gellir gweld neu glywed rhywun arall yn eich fideo. Recordiwch ef eto gyda chi yn unig ynddo.",
     ),
@@ -77,7 +77,7 @@ REASONS = (
         "Nid yw'r neges hon ar gael i'w hanfon yn y grŵp hwn. Gallwch ysgrifennu at grŵp arall.",
     ),
     Reason(
-        9, BOTH, "Other (say what in the words below)",
+        9, BOTH, "Other: in your words below",
         "Please read what staff wrote below.",
         "Darllenwch yr hyn a ysgrifennodd staff isod.",
     ),

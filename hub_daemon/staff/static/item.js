@@ -18,6 +18,7 @@ function toggle() {
     video.src = document.getElementById("player").dataset.src;
     video.hidden = false;
     sheet.hidden = true;
+    drawWave();
   }
   if (video.paused) video.play(); else video.pause();
 }
@@ -75,7 +76,6 @@ if (video) {
     document.getElementById("sheet").classList.toggle("perch-grey", grey);
     colour.setAttribute("aria-pressed", String(!grey));
   });
-  drawWave();
 }
 
 // what the learner will read
@@ -103,9 +103,16 @@ function answerWith(id) {
   document.getElementById(id).click();
 }
 
+const keysBox = document.getElementById("keys");
+if (keysBox) {
+  keysBox.checked = localStorage.getItem("perch-keys") !== "off";
+  keysBox.addEventListener("change", () => localStorage.setItem("perch-keys", keysBox.checked ? "on" : "off"));
+}
+
 document.addEventListener("keydown", (event) => {
+  if (keysBox && !keysBox.checked) return;
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  const typing = event.target.closest("textarea, select, input:not([type=radio])");
+  const typing = event.target.closest("textarea, select, input:not([type=radio]):not([type=checkbox])");
   if (typing) { if (event.key === "Escape") event.target.blur(); return; }
   const key = event.key.toLowerCase();
   const act = {

@@ -14,9 +14,11 @@ from typing import Any
 
 from hub_daemon import keys, people
 from hub_daemon.blobs import BlobStore
+from hub_daemon.enrolment import Enrolment
 from hub_daemon.moderation import Moderation
 from hub_daemon.people import People, Signer
 from hub_daemon.store import Store, items
+from hub_daemon.wing import Wing
 
 PHRASES = {
     "ann": "heron moss lantern quay",
@@ -24,7 +26,7 @@ PHRASES = {
     "cat": "granite kestrel plum ferry",
 }
 NAMES = {"ann": "Ann Archer", "ben": "Ben Boyd", "cat": "Cat Cole"}
-LEARNERS = {"dai": "Dai P", "eve": "Eve R", "finn": "Finn T", "gus": "Gus <b>W</b>"}
+LEARNERS = {"dai": "Dai P", "eve": "Eve R", "finn": "Finn T", "gus": "Gus W"}
 
 
 class WingOnATable:
@@ -36,17 +38,20 @@ class WingOnATable:
         self.data = data
         self.undo_s = undo_s
         self.late_ms = 0
+        self.frozen_ms: int | None = None
         self.store = Store(data / "hub.sqlite3")
         self.blobs = BlobStore(data / "blobs")
         self.people = People(self.store, self.clock)
         self.changed: list[bytes] = []
         self.moderation = Moderation(self.store, self.people.roster, self.blobs, self.clock, self.changed.append)
-        self.enrolment: Any = None
         self.keys = keys.load_or_make(data / "keys")
+        self.members = Wing(self.store, self.keys, self.wing)
+        self.enrolment = Enrolment(self.store, self.members, self.keys, self.clock)
         self._seq = itertools.count()
 
     def clock(self) -> int:
-        return int(time.time() * 1000) + self.late_ms
+        now = int(time.time() * 1000) if self.frozen_ms is None else self.frozen_ms
+        return now + self.late_ms
 
     def bays(self) -> list[dict[str, object]]:
         return [

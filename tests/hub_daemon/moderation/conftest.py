@@ -1,0 +1,20 @@
+"""The same wing on a table as the staff page's tests use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "staff"))
+
+from wing_on_a_table import WingOnATable  # noqa: E402
+
+
+@pytest.fixture
+def wing(tmp_path: Path) -> Iterator[WingOnATable]:
+    made = WingOnATable(tmp_path).settle()
+    yield made
+    made.store.close()
