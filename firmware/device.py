@@ -260,14 +260,12 @@ class Device:
         return self.apply_list()
 
     def receive_bundle(self, data: bytes) -> bytes:
-        """Keep a bundle that passes the gate and queue its receipt; a refusal is journaled and raised."""
+        """Keep a bundle that passes the gate, durably, and return its item; a refusal is journaled and raised."""
         try:
-            item, digest = self.inbox.receive(data)
+            return self.inbox.receive(data)
         except Refusal as refusal:
             self.log("refused", refusal.name)
             raise
-        self.inbox.queue_receipt(item, digest, inboxes.COMMITTED)
-        return item
 
     def custody(self, item: bytes, refusal: "str | None", hub_s: int) -> None:
         """The hub has, or refuses, this envelope; or it confirms the receipt for this item."""

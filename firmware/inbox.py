@@ -50,7 +50,7 @@ def text_of(bundle: Bundle) -> str:
 class Held:
     """The index entry of one bundle that passed the gate; its text stays in its file."""
 
-    __slots__ = ("action", "at_s", "author", "expires_s", "group", "item", "parent", "seen_s", "staff",
+    __slots__ = ("action", "at_s", "author", "expires_s", "group", "item", "parent", "receipted", "seen_s", "staff",
                  "statement", "still", "text_digest", "title", "verified", "video")
 
     def __init__(self, item: bytes, statement_digest: bytes, staff: bytes, statement: Statement, text: str) -> None:
@@ -73,6 +73,7 @@ class Held:
                 self.still = (row.digest, row.length, row.media_type)
         self.seen_s: "int | None" = None
         self.verified: list[bytes] = []
+        self.receipted = False  # the hub has said that it has our receipt
 
 
 class Inbox:
@@ -95,7 +96,7 @@ class Inbox:
         held = Held(item, statement_digest, staff, Statement.decode(bundle.statement), text_of(bundle))
         seen = self._storage.read(SEEN + name_of(item))
         if seen is not None:
-            held.seen_s, held.verified = cbor.loads(seen)
+            held.seen_s, held.verified, held.receipted = cbor.loads(seen)
         self.held[item] = held
 
     # -- the list ---------------------------------------------------------------------------
@@ -128,8 +129,8 @@ class Inbox:
 
     def remove(self, held: Held) -> None:
         """Forget a recalled bundle: the receipt is queued first, so that a cut can lose neither."""
-        self.queue_receipt(held.item, held.statement, REMOVED)
         name = name_of(held.item)
+        self._storage.write(RECEIPT + name, cbor.dumps([held.statement, REMOVED]))
         self._storage.remove(FOLDER + name)
         self._storage.remove(SEEN + name)
         del self.held[held.item]
@@ -145,8 +146,8 @@ class Inbox:
 
     # -- bundles ----------------------------------------------------------------------------
 
-    def receive(self, data: bytes) -> "tuple[bytes, bytes]":
-        """Check a bundle and keep it; returns (item, statement digest). Any Refusal: nothing was kept."""
+    def receive(self, data: bytes) -> bytes:
+        """Check a bundle and keep it; returns its item. Any Refusal: nothing was kept."""
         certificate, roster = self._identity.need()
         bundle = Bundle.decode(data)
         if self.list is None:
@@ -157,10 +158,14 @@ class Inbox:
         held = Held(statement.item, digest, staff, statement, text_of(bundle))
         before = self.held.get(statement.item)
         if before is not None and before.statement == digest:
-            return statement.item, digest
-        self._storage.write(FOLDER + name_of(statement.item), cbor.dumps([digest, staff, data]))
+            return statement.item
+        name = name_of(statement.item)
+        if before is not None:
+            self._storage.remove(SEEN + name)  # decided anew: unread, unverified, without a receipt
+        self._storage.write(FOLDER + name, cbor.dumps([digest, staff, data]))
         self.held[statement.item] = held
-        return statement.item, digest
+        self._storage.remove(RECEIPT + name)
+        return statement.item
 
     def staff_digest(self, roster: "Roster") -> bytes:
         """Changes whenever any member of staff's key, role or expiry does."""
@@ -240,20 +245,27 @@ class Inbox:
             self._write_seen(held)
 
     def _write_seen(self, held: Held) -> None:
-        self._storage.write(SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.verified]))
+        self._storage.write(SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.verified, held.receipted]))
 
     # -- receipts ---------------------------------------------------------------------------
 
-    def queue_receipt(self, item: bytes, statement_digest: bytes, state: int) -> None:
-        self._storage.write(RECEIPT + name_of(item), cbor.dumps([statement_digest, state]))
-
     def receipts(self) -> "list[tuple[bytes, bytes, int]]":
-        """(item, statement digest, state) that the hub has not confirmed."""
+        """(item, statement digest, state) that the hub has not confirmed: of what came, and of what went."""
         found = []
         for name in self._storage.names(RECEIPT):
-            digest, state = cbor.loads(self._storage.read(name) or b"")
-            found.append((unhexlify(name[len(RECEIPT) :]), digest, state))
+            item = unhexlify(name[len(RECEIPT) :])
+            if item not in self.held:
+                digest, state = cbor.loads(self._storage.read(name) or b"")
+                found.append((item, digest, state))
+        for held in self.held.values():
+            if not held.receipted:
+                found.append((held.item, held.statement, COMMITTED))
         return found
 
     def receipt_confirmed(self, item: bytes) -> None:
-        self._storage.remove(RECEIPT + name_of(item))
+        held = self.held.get(item)
+        if held is None:
+            self._storage.remove(RECEIPT + name_of(item))
+        elif not held.receipted:
+            held.receipted = True
+            self._write_seen(held)

@@ -70,7 +70,7 @@ class HubSide:
         self.learner = learner
         self.enrol = None
         self.confirmed = False  # staff compared the digits
-        self.stack = Stack(Link(random(8)), self._session)
+        self.stack = Stack(Link(random(8), window_bytes=16384, send_bytes=16384), self._session)
         self._reset()
 
     def _reset(self):

@@ -107,10 +107,10 @@ def test_custody_for_exactly_this_digest_ends_the_waiting_and_keeps_the_authors_
     _, device = enrolled()
     item = device.write_post("reading", None, "hello")
     device.custody(bytes(32), None, 50)
-    assert device.status()["waiting"] == 1
+    assert device.status()["unsent"] == 1
     device.custody(item, None, 50)
     for each in (device, again(device)):
-        assert each.status()["waiting"] == 0
+        assert each.status()["unsent"] == 0
         assert each.outbox.sealed(item) is None
         assert each.thread(item)[0]["text"] == "hello"
         assert each.waiting()[0]["state"] == 1 and each.waiting()[0]["times"][:2] == [1000, 50]

@@ -29,35 +29,34 @@ class Cell:
         self.wing = Wing(learners=("ann", "ben", "cai"))
         self.folder = folder
         self.device = Device(PosixStorage(str(folder)), Seeded("ann"), lambda: self.wing.now_s)
-        self.ben = Device(PosixStorage(str(folder) + "-ben"), Seeded("ben"), lambda: self.wing.now_s)
         self.lists = []
         if enrolled:
             self.wing.enrol(self.device, "ann")
-            self.wing.enrol(self.ben, "ben")
-            self.device.accept_roster(self.wing.signed_rosters[-1])
 
     def receive(self, text, parent=None, video=None, still=None, media_type="video/webm"):
         """Ben's post, approved, on this device; returns its item id."""
         item = envelope.item_id(text.encode())
-        media = []
+        media, manifests = [], []
         for role, data, kind in (("video", video, media_type), ("still", still, "image/jpeg")):
             if data is not None:
-                media.append((role, self._hold(data), len(data), kind))
+                builder = blob.Builder()
+                builder.feed(data)
+                manifests.append((builder.finish(), data))
+                media.append((role, manifests[-1][0].root, len(data), kind))
         statement = self.wing.statement(item, "ben", text, media, parent=parent)
         self._list(statement)
         self.device.receive_bundle(self.wing.bundle(statement, text))
+        for manifest, data in manifests:
+            self._hold(manifest, data)
         return item
 
-    def _hold(self, data):
-        builder = blob.Builder()
-        builder.feed(data)
-        manifest = builder.finish()
+    def _hold(self, manifest, data):
+        """The blob as the dock leaves it when all of its chunks came."""
         name = manifest.root.hex()
         storage = self.device.storage
         storage.write("leaves/" + name, manifest.leaves)
         storage.blob_write("part/" + name, 0, data)
         storage.blob_commit("part/" + name, "blob/" + name)
-        return manifest.root
 
     def _list(self, statement):
         self.lists.append(statement)

@@ -1,0 +1,52 @@
+"""A cell with a device, its page, and a Chromium that reports everything it did not like."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.firmware.page.serving import Cell, Served
+
+ARGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]
+
+
+@pytest.fixture
+def cell(tmp_path):
+    return Cell(tmp_path / "ann")
+
+
+@pytest.fixture
+def site(cell):
+    with Served(cell.device) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium):
+    made = chromium.new_context(viewport={"width": 1024, "height": 640})
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tab(context):
+    """A page that fails its test when the browser reported an error or a violation of the policy."""
+    page = context.new_page()
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: wrong.append("a dialog: " + dialog.message) or dialog.dismiss())
+    page.wrong = wrong
+    yield page
+    assert wrong == []
