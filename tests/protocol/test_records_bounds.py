@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.records import envelope, signing
+from protocol.records import envelope, roster, signing
 from protocol.records.delivery_list import DeliveryList, Listed, Own
 from protocol.records.envelope import Content
 from protocol.records.hello import Hello
@@ -50,3 +50,11 @@ def test_the_roster_and_register_of_a_full_wing_fit_their_bounds() -> None:
 def test_an_envelope_longer_than_its_bound_is_not_opened() -> None:
     with pytest.raises(envelope.EnvelopeRefused, match="more than"):
         envelope.open_sealed(bytes(7000), made.keys("hub").x_private)
+
+
+def test_two_keys_with_one_key_id_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight bytes of a hash can be made to collide with work; here every key id does."""
+    good = made.roster()
+    monkeypatch.setattr(signing, "key_id", lambda public: bytes(8))
+    with pytest.raises(roster.RosterRefused, match="staff: twice"):
+        good.encode()

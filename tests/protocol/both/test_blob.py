@@ -208,6 +208,7 @@ def test_no_more_is_asked_for_than_the_storage_can_lag_behind():
         fetch.receive(blob.pack_chunk(root, index, chunk), 0)
         fetch.next_event()
     assert fetch.want(0) is None and fetch.next_deadline() is None
+    raised(blob.ChunkUnwanted, fetch.receive, blob.pack_chunk(root, 16, chunk), 0)
     for index in range(7):
         fetch.stored(index)
     assert fetch.want(0) is None

@@ -59,6 +59,12 @@ def test_a_text_that_is_missing_cut_or_added_is_refused():
     refused(gate.RenditionDiffers, *check_of(silent, "mia", "noor"))
 
 
+def test_a_text_whose_signed_length_differs_is_refused():
+    good = made.text_rendition()
+    of = made.statement(renditions=[changed(good, length=good.length + 1)])
+    refused(gate.RenditionDiffers, *check_of(of, "mia"))
+
+
 def test_a_changed_byte_of_a_rendition_in_the_statement_is_refused():
     of = made.statement()
     good = made.bundle(of, "mia")

@@ -34,6 +34,13 @@ def test_a_signature_of_another_key_kind_or_body_is_refused():
     raised(signing.SignatureRefused, signing.check, "list", hub, body2 + b"x", sign1s[0])
 
 
+def test_a_signature_that_names_another_key_is_refused_even_where_it_verifies():
+    hub = made.keys("hub")
+    body = Time(time_s=1).encode()
+    sign1 = signing.cose.sign1(hub.seed, made.keys("mia").kid, made.digest(body), b"perch/list/1")
+    raised(signing.SignatureRefused, signing.check, "list", hub.public, body, sign1)
+
+
 def test_a_signed_record_of_another_shape_is_refused():
     body = Time(time_s=1).encode()
     sign1 = made.keys("hub").sign("list", body)
@@ -83,7 +90,9 @@ def test_a_roster_that_is_older_the_same_or_skips_one_is_refused():
     current = made.roster(version=3)
     for version in (1, 2, 3, 5):
         signed = made.signed("roster", made.roster(version=version).encode(), "ada", "ben")
-        assert raised(roster.RosterRefused, roster.accept, current, signed).field == "version"
+        refusal = raised(roster.RosterRefused, roster.accept, current, signed)
+        assert refusal.field == "version"
+        assert ("not newer" in refusal.why) == (version <= 3), refusal.why
     signed = made.signed("roster", made.roster(version=4).encode(), "ada", "ben")
     assert roster.accept(current, signed).version == 4
 
