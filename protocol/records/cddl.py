@@ -116,6 +116,8 @@ def remark(shape: schema.Shape) -> str:
         return remark(shape.inner)
     if isinstance(shape, schema.Choice):
         return ", ".join(f"{shape.least + index} {word}" for index, word in enumerate(shape.words))
+    if isinstance(shape, schema.MediaType):
+        return "type/subtype, printable ASCII"
     if isinstance(shape, schema.Words):
         return ("lines" if shape.lines else "shown") if shape.shown else "as the author wrote it"
     if isinstance(shape, schema.ListOf) and shape.key is not None:

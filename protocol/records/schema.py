@@ -128,6 +128,22 @@ class Words(Shape):
         return value
 
 
+class MediaType(Words):
+    """type/subtype with parameters, printable ASCII: it stands in an HTTP header on a device's own page."""
+
+    def __init__(self) -> None:
+        super().__init__(MEDIA_TYPE_BYTES_MAX, 3)
+
+    def read(self, value: "Any") -> "Any":
+        value = super().read(value)
+        for char in value:
+            if not " " <= char <= "~":
+                raise Unfit("", "not printable ASCII")
+        if "/" not in value[1:-1]:
+            raise Unfit("", "not type/subtype")
+        return value
+
+
 def _utf8_bytes(value: str) -> int:
     """Refuses surrogates, which have no UTF-8 and which MicroPython's encode would let through."""
     try:
@@ -240,7 +256,7 @@ NAME = Words(NAME_BYTES_MAX, 1)
 DEVICE_ID = Octets(8)
 DIGEST = Octets(32)
 KEY = Octets(32)
-MEDIA_TYPE = Words(MEDIA_TYPE_BYTES_MAX, 1)
+MEDIA_TYPE = MediaType()
 
 
 def names(fields: "tuple[tuple[str, Shape], ...]") -> "tuple[str, ...]":

@@ -31,6 +31,8 @@ def values_of(shape: schema.Shape) -> "st.SearchStrategy[object]":
         return st.booleans()
     if isinstance(shape, schema.Octets):
         return st.binary(min_size=shape.least, max_size=min(shape.most, shape.least + 200))
+    if isinstance(shape, schema.MediaType):
+        return st.from_regex(r"[a-z]{1,10}/[ -~]{1,50}", fullmatch=True)
     if isinstance(shape, schema.Words):
         length = st.text(_LETTERS, min_size=shape.least, max_size=min(shape.most // 4, 40))
         return length.filter(_shown)

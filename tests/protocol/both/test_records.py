@@ -4,7 +4,7 @@ from protocol import cbor
 from protocol.errors import Misuse, Refusal
 from protocol.records import delivery_list, envelope, roster
 from protocol.records.delivery_list import Listed
-from protocol.records.envelope import Content
+from protocol.records.envelope import Blob, Content
 from protocol.records.hello import Status, Time
 from protocol.records.journal import JournalEntry
 from protocol.records.roster import Group, Learner
@@ -77,6 +77,14 @@ def test_text_with_half_a_surrogate_pair_is_refused_not_a_crash():
     half = chr(0xD83D)
     assert raised(envelope.EnvelopeRefused, post(text="a" + half).encode).field == "text"
     assert raised(delivery_list.ListRefused, made.delivery_list(wing=half).encode).field == "wing"
+
+
+def test_a_media_type_that_could_break_a_header_is_refused():
+    for bad in ("video", "/", "video/", "vidéo/webm", "a/b\nSet-Cookie: x", "a/b\x7f", "a/" + "b" * 63):
+        blob = Blob(root=D, size=1, media_type=bad, key=D)
+        assert raised(envelope.EnvelopeRefused, content(blob=blob).encode).field == "blob.media_type", bad
+    blob = Blob(root=D, size=1, media_type='video/webm; codecs="vp8,opus"', key=D)
+    assert Content.decode(content(blob=blob).encode()).blob == blob
 
 
 def test_true_is_no_number_and_a_number_is_no_flag():
