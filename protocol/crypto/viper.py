@@ -4,7 +4,7 @@ X25519 and the cipher have no branch or index that depends on a secret. Ed25519 
 (see `ed25519.py`). Work space is made once, so a record costs no more heap than its own bytes.
 """
 
-from protocol.crypto import CryptoError, ed25519, viper_aead, viper_sha512, viper_x25519
+from protocol.crypto import CryptoError, ed25519, viper_chacha, viper_poly, viper_sha512, viper_x25519
 from protocol.crypto.hashes import hmac_sha256, same, sha256
 from protocol.crypto.sha512 import padding
 from protocol.crypto.sha512_table import ROUNDS, START
@@ -108,10 +108,10 @@ def _invert(out: bytearray, z: bytearray, a: bytearray, b: bytearray, c: bytearr
     multiply(out, b, a, w)  # 2^255 - 21
 
 
-# the cipher: the key's words and one block of key stream; h, r and a block of Poly1305
+# the cipher: the key's words and one block of key stream; the sum, factor and work space of Poly1305
 _words = bytearray(64)
 _stream = bytearray(64)
-_sums = bytearray(120)
+_sums = bytearray(196)
 _block = bytearray(16)
 
 
@@ -121,41 +121,41 @@ def _begin(key: bytes, nonce: bytes) -> None:
     _words[16:48] = key
     _words[48:52] = b"\0\0\0\0"
     _words[52:64] = nonce
-    viper_aead.chacha_block(_stream, _words)
-    for i in range(120):
+    viper_chacha.chacha_block(_stream, _words)
+    for i in range(len(_sums)):
         _sums[i] = 0
     r = bytearray(_stream[:16])
     for i in (3, 7, 11, 15):
         r[i] &= 15
     for i in (4, 8, 12):
         r[i] &= 252
-    viper_aead.limbs(_sums, 10, r, 0)
+    viper_poly.limbs(_sums, 10, r, 0)
 
 
 def _cipher(data: bytearray, length: int) -> None:
     """data[:length] ^= key stream from the next block on."""
     for start in range(0, length, 64):
-        viper_aead.chacha_block(_stream, _words)
+        viper_chacha.chacha_block(_stream, _words)
         count = length - start
-        viper_aead.xor(data, start, _stream, count if count < 64 else 64)
+        viper_poly.xor(data, start, _stream, count if count < 64 else 64)
 
 
 def _absorb(data: "bytes | bytearray", length: int) -> None:
     whole = length >> 4
-    viper_aead.poly_blocks(_sums, data, 0, whole)
+    viper_poly.poly_blocks(_sums, data, 0, whole)
     rest = length & 15
     if rest:
         # padded with zeros to a full block (RFC 8439 section 2.8)
         _block[:] = bytes(16)
         _block[:rest] = data[length - rest : length]
-        viper_aead.poly_blocks(_sums, _block, 0, 1)
+        viper_poly.poly_blocks(_sums, _block, 0, 1)
 
 
 def _tag(pad: bytes, ad: bytes, data: "bytes | bytearray", length: int) -> bytes:
     _absorb(ad, len(ad))
     _absorb(data, length)
     _block[:] = len(ad).to_bytes(8, "little") + length.to_bytes(8, "little")
-    viper_aead.poly_blocks(_sums, _block, 0, 1)
+    viper_poly.poly_blocks(_sums, _block, 0, 1)
     total = 0
     for i in range(9, -1, -1):
         total = (total << 13) + int.from_bytes(_sums[4 * i : 4 * i + 4], "little")

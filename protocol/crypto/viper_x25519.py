@@ -3,7 +3,8 @@
 A field element is 20 signed limbs of 13 bits in a `ptr32` array: a product of two sums of reduced elements,
 20 * 2^13 * 2^13, fits 32 bits with its sign, and 2^260 = 608 mod p folds the upper half. Reduced limbs lie in
 -4096..4095, the first three a little outside. Viper's int is 32 bits on a board and 64 on a PC: a negative
-limb reads as 2^32 more there, which a store cuts off again, and carries are taken from `uint`s moved up by 2^31.
+limb reads as 2^32 more there, which a store cuts off again, and carries are taken from `uint`s moved up
+by 2^31.
 """
 
 import micropython
@@ -45,7 +46,7 @@ def multiply(out: ptr32, a: ptr32, b: ptr32, work: ptr32):
         a4 = a[row + 4]
         r = ptr32(uint(work) + uint(row * 4))
         w = ptr32(uint(work) + uint(160))
-        for k in range(24):
+        for _ in range(24):
             r[0] = r[0] + a0 * w[4] + a1 * w[3] + a2 * w[2] + a3 * w[1] + a4 * w[0]
             r = ptr32(uint(r) + uint(4))
             w = ptr32(uint(w) + uint(4))
