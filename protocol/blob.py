@@ -19,11 +19,11 @@ from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse, Refusal
 from protocol.limits import (
     BLOB_BYTES_MAX,
-    CHUNK_BYTES,
     MANIFEST_BYTES_MAX,
     WANT_CHUNKS_MAX,
     WANT_WAIT_MS,
 )
+from protocol.limits import CHUNK_BYTES as CHUNK_BYTES  # part of this module's interface
 from protocol.records.schema import DIGEST, Record, RecordRefused, Uint, Unfit, names
 
 if TYPE_CHECKING:
@@ -214,8 +214,11 @@ def parse_chunk(payload: bytes) -> "tuple[bytes, int, bytes]":
 def answer(want: Want, leaves: bytes, read: "Callable[[int, int], bytes]") -> "list[Callable[[], bytes]]":
     """The payloads that answer a want, each made when it is called: a slow wire holds one at a time.
 
-    `leaves` is the manifest of the stored blob, `read(offset, n)` its bytes.
+    `leaves` is the manifest of the stored blob, `read(offset, n)` its bytes. Raises WantRefused when the
+    want has another size than the blob.
     """
+    if len(leaves) != 32 * chunk_count(want.size):
+        raise WantRefused("size", f"{want.size} is not the blob's")
     if want.first == MANIFEST_INDEX:
         return [lambda: pack_chunk(want.root, MANIFEST_INDEX, leaves)]
 

@@ -237,6 +237,13 @@ def test_a_want_beyond_the_blob_is_refused():
         raised(blob.WantRefused, Want(root=manifest.root, size=SIZE, first=first, count=count).encode)
 
 
+def test_a_want_with_another_size_than_the_blob_is_refused():
+    manifest = manifest_of(body())
+    for size in (1, 100 * CHUNK_BYTES):
+        want = Want(root=manifest.root, size=size, first=0, count=1)
+        raised(blob.WantRefused, blob.answer, want, manifest.leaves, lambda offset, n: b"")
+
+
 def test_a_video_is_sealed_chunk_by_chunk_and_no_chunk_can_change_its_place():
     key = sha(b"key")
     plain = body(blob.PLAIN_BYTES)
