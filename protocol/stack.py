@@ -65,6 +65,10 @@ class Stack:
             self.session.close(reason)
             self._pump()
 
+    def nudge(self, now: int) -> None:
+        """The port was away and is back."""
+        self.link.nudge(now)
+
     def receive(self, data: bytes, now: int) -> None:
         """Bytes as they came from the wire."""
         self._now = now

@@ -147,6 +147,17 @@ class Link:
             self._rest_until = now + rest_ms
             self._hello_at = self._rest_until
 
+    def nudge(self, now: int) -> None:
+        """The port was away and is back: ask at once what arrived, instead of at the next probe."""
+        if self.up:
+            self._receiver.ack_now = True
+            if self._tail_at >= 0:
+                self._tail_at = now
+                self._sender.probing = False
+        else:
+            self._hello_wait = LINK_HELLO_MS_MIN
+            self._hello_at = min(self._hello_at, max(now, self._rest_until))
+
     # time
 
     def tick(self, now: int) -> None:
