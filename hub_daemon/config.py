@@ -92,7 +92,9 @@ def bay(value: Any, place: int) -> Bay:
         raise ValueError
     name, equals, port = value.partition("=")
     if not equals or "/" in name:
-        name, port = f"bay-{place}", value
+        name, port = value.rpartition("/")[2], value
+        if not NAME.match(name) or not name[0].isalpha():
+            name = f"bay-{place}"
     if not NAME.match(name) or not port:
         raise ValueError
     return Bay(name, port)
@@ -137,7 +139,7 @@ OPTIONS = (
     Option("data", "directory", "/var/lib/perch", "a path",
            "Where everything is kept: database, keys, blobs. Back it up (docs/operator.md).", _path),
     Option("bays", "ports", [], f"a list of at most {BAYS_MAX} different \"PORT\" or \"NAME=PORT\"",
-           "The serial ports of the docks. Use the stable names of /dev/serial/by-path.", _bays),
+           "The serial ports of the docks, by their stable names in /dev/serial/by-path.", _bays),
     Option("bays", "baud", 3_000_000, "a whole number from 9600 to 12000000",
            "Symbols per second on every serial port; the device has the same figure.", _whole(9600, 12_000_000)),
     Option("bays", "tcp", "none", "\"HOST:PORT\" or \"none\"",
@@ -221,9 +223,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigRefused(
-            f"{path}: {error.strerror}. Write one with: perch hub --print-config > {path}"
-        ) from None
+        raise ConfigRefused(f"{path}: {error.strerror}. Write one with: perch hub --print-config > {path}") from None
     if len(data) > CONFIG_BYTES_MAX:
         raise ConfigRefused(f"{path}: {len(data)} bytes is no configuration")
     try:
@@ -235,13 +235,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    return (
-        value[:60]
-        if isinstance(value, str)
-        else value
-        if isinstance(value, (int, bool))
-        else repr(value)[:60]
-    )
+    return value[:60] if isinstance(value, str) else value if isinstance(value, (int, bool)) else repr(value)[:60]
 
 
 def _line(text: str, section: str | None, key: str) -> int:
@@ -260,11 +254,7 @@ def _line(text: str, section: str | None, key: str) -> int:
             continue
         if current == section and re.match(rf"\s*{bare}\s*[=.]", line):
             return number
-        if (
-            section is not None
-            and current is None
-            and re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*[=.]", line)
-        ):
+        if section is not None and current is None and re.match(rf"\s*[\"']?{re.escape(section)}[\"']?\s*[=.]", line):
             fallback = number
     return fallback
 

@@ -22,7 +22,7 @@ from protocol.records import gate
 from protocol.records.bundle import Bundle
 from protocol.records.delivery_list import DeliveryList, Listed, Own
 from protocol.records.roster import Device, Roster
-from protocol.records.statement import STILL, VIDEO, Statement
+from protocol.records.statement import STILL, TEXT, VIDEO, Statement
 
 # states of items as the author's device is told; a technical refusal and a recall end the wait like a
 # rejection
@@ -59,22 +59,29 @@ class Delivery:
         self.keys = keys
         self.wing = wing
         self.withheld = withheld
-        self._passed: dict[bytes, Statement] = {}
+        self._passed: dict[bytes, Statement] = {}  # by everything that the gate looked at
+        self._decoded: dict[bytes, Statement] = {}
 
     def bundle(self, tx: Tx, item: items.Item) -> Bundle | None:
         """The bundle of an item as the store has it; None when it has no statement in force."""
-        if item.statement is None:
+        stored = self._stored(tx, item)
+        if stored is None:
             return None
-        signed = items.statement(tx, item.statement)
+        statement, body, signatures, text = stored
+        return Bundle(statement=body, signatures=signatures, text=text if statement.rendition(TEXT) else None)
+
+    def _stored(self, tx: Tx, item: items.Item) -> tuple[Statement, bytes, list[bytes], bytes | None] | None:
+        """Statement, its bytes, the signatures and the text of an item, nothing verified."""
+        signed = None if item.statement is None else items.statement(tx, item.statement)
         if signed is None:
             return None
-        text: bytes | None = None
-        statement = Statement.decode(signed.body)
-        if statement.rendition("text") is not None:
-            for rendition in items.renditions(tx, item.id):
-                if rendition.role == "text":
-                    text = rendition.body
-        return Bundle(statement=signed.body, signatures=[sign1 for _, sign1 in signed.signatures], text=text)
+        digest = hashlib.sha256(signed.body).digest()
+        statement = self._decoded.get(digest)
+        if statement is None:
+            if len(self._decoded) >= GATE_CACHE_ENTRIES_MAX:
+                self._decoded.clear()
+            statement = self._decoded[digest] = Statement.decode(signed.body)
+        return statement, signed.body, [sign1 for _, sign1 in signed.signatures], items.text(tx, item.id)
 
     def issue(self, tx: Tx, device: Device, roster: Roster, now_s: int) -> Issued:
         """The newest list of `device`: the one before when nothing changed and it is fresh, else the next version.
@@ -141,17 +148,18 @@ class Delivery:
         """The statement when this device may hold the item, None when it is not for it; raises the gate's
         refusal.
         """
-        bundle = self.bundle(tx, item)
-        if bundle is None or item.statement is None:
+        stored = self._stored(tx, item)
+        if stored is None or item.statement is None:
             return None
-        about = item.id + item.statement + device.id + roster.version.to_bytes(8, "big")
-        key = hashlib.sha256(about + bundle.encode()).digest()
+        statement, body, signatures, text = stored
+        if device.learner not in statement.audience.learners:
+            return None
+        parts = [item.id, item.statement, device.id, roster.version.to_bytes(8, "big"), body, *signatures]
+        key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (*parts, text or b""))).digest()
         known = self._passed.get(key)
         if known is not None and known.expires_s > now_s:
             return known
-        statement = Statement.decode(bundle.statement)
-        if device.learner not in statement.audience.learners:
-            return None
+        bundle = Bundle(statement=body, signatures=signatures, text=text if statement.rendition(TEXT) else None)
         trial = DeliveryList(
             wing=self.wing,
             device=device.id,

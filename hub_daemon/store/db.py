@@ -47,9 +47,7 @@ def split_statements(script: str) -> list[str]:
         if sqlite3.complete_statement(pending):
             statements.append(pending.strip())
             pending = ""
-    if pending.strip() and not all(
-        not line.strip() or line.strip().startswith("--") for line in pending.splitlines()
-    ):
+    if pending.strip() and not all(not line.strip() or line.strip().startswith("--") for line in pending.splitlines()):
         raise Misuse(f"a migration ends in the middle of a statement: {pending.strip()[:60]}")
     return statements
 
@@ -76,13 +74,10 @@ class Store:
             check = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise StoreRefused(
-                f"{self.path}: {error}. The database cannot be used: put back a backup, or move the file"
-                f" away."
+                f"{self.path}: {error}. The database cannot be used: put back a backup, or move the file away."
             ) from error
         if check != "ok":
-            raise StoreRefused(
-                f"{self.path} is damaged: {check}. Put back a backup; do not go on with this file."
-            )
+            raise StoreRefused(f"{self.path} is damaged: {check}. Put back a backup; do not go on with this file.")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -98,9 +93,7 @@ class Store:
     def _migrate(self) -> None:
         known = migrations()
         with self.write() as tx:
-            tx.execute(
-                "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL)"
-            )
+            tx.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL)")
             done = {row["number"] for row in tx.execute("SELECT number FROM migrations")}
             newer = done - {number for number, _, _ in known}
             if newer:
@@ -164,11 +157,9 @@ class Store:
             connection.execute("ROLLBACK")
 
     def data_version(self) -> int:
-        """Changes whenever another connection committed: a cheap question for a loop that waits for news."""
+        """Changes whenever another process committed: a cheap question for a loop that waits for news."""
         with self._lock:
-            mine = self._writer.total_changes
-            theirs = self._writer.execute("PRAGMA data_version").fetchone()[0]
-        return hash((mine, theirs))
+            return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         with self._lock:

@@ -90,10 +90,7 @@ def put_arriving(tx: Tx, arriving: Arriving) -> None:
 
 def arriving_of(tx: Tx, device: bytes) -> list[Arriving]:
     """What this device still owes us the blob of, in the order of its counters."""
-    return [
-        _arriving(row)
-        for row in tx.execute("SELECT * FROM arriving WHERE device = ? ORDER BY counter", (device,))
-    ]
+    return [_arriving(row) for row in tx.execute("SELECT * FROM arriving WHERE device = ? ORDER BY counter", (device,))]
 
 
 def remove_arriving(tx: Tx, item: bytes) -> None:
@@ -102,9 +99,7 @@ def remove_arriving(tx: Tx, item: bytes) -> None:
 
 def count_since(tx: Tx, device: bytes, since_ms: int) -> int:
     """How many envelopes this device handed over since a time: the daily limit's question."""
-    row = tx.execute(
-        "SELECT COUNT(*) FROM envelopes WHERE device = ? AND received_ms >= ?", (device, since_ms)
-    )
+    row = tx.execute("SELECT COUNT(*) FROM envelopes WHERE device = ? AND received_ms >= ?", (device, since_ms))
     return int(row.fetchone()[0])
 
 

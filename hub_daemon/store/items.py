@@ -94,9 +94,7 @@ def get(tx: Tx, item: bytes) -> Item | None:
 
 def in_state(tx: Tx, state: str, count_max: int = 100) -> list[Item]:
     """Items of one state, oldest first."""
-    rows = tx.execute(
-        "SELECT * FROM items WHERE state = ? ORDER BY received_ms, rowid LIMIT ?", (state, count_max)
-    )
+    rows = tx.execute("SELECT * FROM items WHERE state = ? ORDER BY received_ms, rowid LIMIT ?", (state, count_max))
     return [_item(row) for row in rows]
 
 
@@ -137,8 +135,7 @@ def to_pending(
     Video, still and contact renditions must already be in the blob store (and in `blobs`).
     """
     changed = tx.execute(
-        "UPDATE items SET state = 'pending', version = version + 1, changed_ms = ? WHERE id = ?"
-        " AND state = 'ingested'",
+        "UPDATE items SET state = 'pending', version = version + 1, changed_ms = ? WHERE id = ? AND state = 'ingested'",
         (now_ms, item),
     )
     if changed.rowcount != 1:
@@ -196,6 +193,12 @@ def renditions(tx: Tx, item: bytes) -> list[Rendition]:
     ]
 
 
+def text(tx: Tx, item: bytes) -> bytes | None:
+    """The canonical text rendition's bytes, or None."""
+    row = tx.execute("SELECT body FROM renditions WHERE item = ? AND role = 'text'", (item,)).fetchone()
+    return None if row is None or row["body"] is None else bytes(row["body"])
+
+
 def marks(tx: Tx, item: bytes) -> list[tuple[str, str]]:
     rows = tx.execute("SELECT name, detail FROM marks WHERE item = ? ORDER BY name, detail", (item,))
     return [(row["name"], row["detail"]) for row in rows]
@@ -232,17 +235,13 @@ def statement(tx: Tx, digest: bytes) -> SignedStatement | None:
 
 def statements_of(tx: Tx, item: bytes) -> list[SignedStatement]:
     """Everything that was ever stated about an item, oldest first."""
-    rows = tx.execute(
-        "SELECT * FROM statements WHERE item = ? ORDER BY decided_ms, rowid", (item,)
-    ).fetchall()
+    rows = tx.execute("SELECT * FROM statements WHERE item = ? ORDER BY decided_ms, rowid", (item,)).fetchall()
     return [_statement(tx, row) for row in rows]
 
 
 def thread(tx: Tx, root: bytes, states: Sequence[str] = ("approved", "delivered")) -> list[Item]:
     """A thread's root and replies in the given states, oldest first."""
-    rows = tx.execute(
-        "SELECT * FROM items WHERE id = ? OR parent = ? ORDER BY received_ms, rowid", (root, root)
-    )
+    rows = tx.execute("SELECT * FROM items WHERE id = ? OR parent = ? ORDER BY received_ms, rowid", (root, root))
     return [item for item in map(_item, rows) if item.state in states]
 
 

@@ -30,9 +30,7 @@ class Entry:
 
     def encode(self) -> bytes:
         """The bytes the leaf hash is taken over."""
-        return cbor.dumps(
-            {1: self.seq, 2: self.at_ms, 3: self.actor, 4: self.action, 5: self.item, 6: self.detail}
-        )
+        return cbor.dumps({1: self.seq, 2: self.at_ms, 3: self.actor, 4: self.action, 5: self.item, 6: self.detail})
 
 
 def inert(text: str) -> str:
@@ -61,9 +59,7 @@ def of_item(tx: Tx, item: bytes) -> list[Entry]:
 
 def since(tx: Tx, seq: int, rows_max: int = LOG_PAGE_ROWS_MAX) -> list[Entry]:
     """Rows from `seq` on, oldest first, at most `rows_max`."""
-    rows = tx.execute(
-        "SELECT * FROM log WHERE seq >= ? ORDER BY seq LIMIT ?", (seq, min(rows_max, LOG_PAGE_ROWS_MAX))
-    )
+    rows = tx.execute("SELECT * FROM log WHERE seq >= ? ORDER BY seq LIMIT ?", (seq, min(rows_max, LOG_PAGE_ROWS_MAX)))
     return [_entry(row) for row in rows]
 
 
@@ -99,6 +95,4 @@ def first_edited(tx: Tx) -> int | None:
 
 def _entry(row: Row) -> Entry:
     item = None if row["item"] is None else bytes(row["item"])
-    return Entry(
-        row["seq"], row["at_ms"], row["actor"], row["action"], item, row["detail"], bytes(row["leaf"])
-    )
+    return Entry(row["seq"], row["at_ms"], row["actor"], row["action"], item, row["detail"], bytes(row["leaf"]))

@@ -39,8 +39,7 @@ class Proposal:
 
 def insert(tx: Tx, person: Person) -> None:
     tx.execute(
-        "INSERT INTO people (person, name, roles, public, sealed_seed, kdf, created_ms) VALUES (?,"
-        " ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO people (person, name, roles, public, sealed_seed, kdf, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             person.person,
             person.name,
@@ -91,17 +90,12 @@ def proposal(tx: Tx, number: int) -> Proposal | None:
 
 
 def open_proposals(tx: Tx) -> list[Proposal]:
-    return [
-        _proposal(row)
-        for row in tx.execute("SELECT * FROM roster_proposals WHERE state = 'open' ORDER BY id")
-    ]
+    return [_proposal(row) for row in tx.execute("SELECT * FROM roster_proposals WHERE state = 'open' ORDER BY id")]
 
 
 def close_proposal(tx: Tx, number: int, state: str) -> bool:
     """open -> done, refused or outdated; False when it was no longer open."""
-    changed = tx.execute(
-        "UPDATE roster_proposals SET state = ? WHERE id = ? AND state = 'open'", (state, number)
-    )
+    changed = tx.execute("UPDATE roster_proposals SET state = ? WHERE id = ? AND state = 'open'", (state, number))
     return changed.rowcount == 1
 
 

@@ -26,12 +26,21 @@ WHERE id = :item AND version = :version AND state = :source AND (
 
 
 def move(tx: Tx, row: Transition, item: bytes, version: int, person: str, now_ms: int, until_ms: int) -> bool:
-    """Carry out one row of the transition table; False (and nothing changed) when the item is no longer so."""
+    """Carry out one row of the transition table; False (and nothing changed) when the item is no longer
+    so.
+    """
     done = tx.execute(
         MOVE,
         {
-            "item": item, "version": version, "source": row.source, "target": row.target, "lease": row.lease,
-            "then": row.then, "person": person, "now": now_ms, "until": until_ms,
+            "item": item,
+            "version": version,
+            "source": row.source,
+            "target": row.target,
+            "lease": row.lease,
+            "then": row.then,
+            "person": person,
+            "now": now_ms,
+            "until": until_ms,
         },
     )
     return done.rowcount == 1
@@ -75,7 +84,9 @@ LIMIT 1
 
 
 def next_for(tx: Tx, person: str, now_ms: int, overdue_ms: int, skip: bytes) -> Row | None:
-    """The item this person is dealt next: what is overdue first, then priority, then age; passed-back items last."""
+    """The item this person is dealt next: what is overdue first, then priority, then age; passed-back
+    items last.
+    """
     found: Row | None = tx.execute(
         CANDIDATES, {"person": person, "now": now_ms, "overdue": overdue_ms, "skip": skip}
     ).fetchone()
@@ -94,7 +105,14 @@ def set_in_force(tx: Tx, item_id: bytes, digest: bytes) -> None:
 
 
 def add_decision(
-    tx: Tx, item_id: bytes, version: int, person: str, action: str, reason: int, words: str, digest: bytes,
+    tx: Tx,
+    item_id: bytes,
+    version: int,
+    person: str,
+    action: str,
+    reason: int,
+    words: str,
+    digest: bytes,
     now_ms: int,
 ) -> None:
     tx.execute(
@@ -106,8 +124,7 @@ def add_decision(
 
 def drop_decisions(tx: Tx, item_id: bytes, digest: bytes, why: str, now_ms: int) -> None:
     tx.execute(
-        "UPDATE decisions SET dropped_ms = ?, dropped_why = ?"
-        " WHERE item = ? AND statement = ? AND dropped_ms IS NULL",
+        "UPDATE decisions SET dropped_ms = ?, dropped_why = ? WHERE item = ? AND statement = ? AND dropped_ms IS NULL",
         (now_ms, why, item_id, digest),
     )
 
@@ -273,7 +290,5 @@ def person_disabled(tx: Tx, person: str) -> bool:
 
 
 def disable_person(tx: Tx, person: str, now_ms: int) -> bool:
-    done = tx.execute(
-        "UPDATE people SET disabled_ms = ? WHERE person = ? AND disabled_ms IS NULL", (now_ms, person)
-    )
+    done = tx.execute("UPDATE people SET disabled_ms = ? WHERE person = ? AND disabled_ms IS NULL", (now_ms, person))
     return done.rowcount == 1

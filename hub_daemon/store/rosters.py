@@ -34,9 +34,7 @@ def newest_version(tx: Tx) -> int:
 
 def since(tx: Tx, version: int, count_max: int = 1000) -> list[StoredRoster]:
     """The versions after `version`, in order: what a device missed."""
-    rows = tx.execute(
-        "SELECT * FROM rosters WHERE version > ? ORDER BY version LIMIT ?", (version, count_max)
-    )
+    rows = tx.execute("SELECT * FROM rosters WHERE version > ? ORDER BY version LIMIT ?", (version, count_max))
     return [_roster(row) for row in rows]
 
 
