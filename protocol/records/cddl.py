@@ -127,9 +127,7 @@ def remark(shape: schema.Shape) -> str:
 
 def rule(kind: "type[schema.Record]") -> str:
     """One record or row as a CDDL rule, its class's documentation as the comment."""
-    lines = [
-        "; " + line.strip() if line.strip() else ";" for line in (kind.__doc__ or "").strip().splitlines()
-    ]
+    lines = ["; " + line.strip() if line.strip() else ";" for line in (kind.__doc__ or "").strip().splitlines()]
     row = issubclass(kind, schema.Row)
     lines.append(f"{rule_name(kind)} = " + ("[" if row else "{"))
     for index, (name, shape) in enumerate(kind.FIELDS):

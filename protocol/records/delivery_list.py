@@ -98,9 +98,7 @@ class DeliveryList(Record):
         return signing.pack_signed(body, [signing.sign(signing.LIST, seed, public, body)])
 
 
-def accept(
-    current: "DeliveryList | None", signed: bytes, hub_ed25519: bytes, device: bytes, wing: str
-) -> DeliveryList:
+def accept(current: "DeliveryList | None", signed: bytes, hub_ed25519: bytes, device: bytes, wing: str) -> DeliveryList:
     """The list in `signed`, if it may take the place of `current`.
 
     Raises ListRefused (shape, another device, another wing), ListOlder, ListForked, SignedRefused or

@@ -83,9 +83,7 @@ class RenditionDiffers(Refusal):
     """The bytes are not those that were signed."""
 
 
-def check(
-    bundle: Bundle, roster: "Roster", delivery_list: "DeliveryList", learner: str, wing: str
-) -> Statement:
+def check(bundle: Bundle, roster: "Roster", delivery_list: "DeliveryList", learner: str, wing: str) -> Statement:
     """The statement under which `learner` of `wing` may see the bundle's item; else a named refusal.
 
     `roster` and `delivery_list` must have been accepted before (`roster.accept`, `delivery_list.accept`).

@@ -215,7 +215,5 @@ def accept(current: "Roster | None", signed: bytes) -> Roster:
             raise RosterRefused("version", f"{roster.version} is not newer than {current.version}")
         if roster.version != current.version + 1:
             raise RosterRefused("version", f"{roster.version} does not follow {current.version}")
-    signing.require_people(
-        signing.ROSTER, body, sign1s, judge, ADMINISTRATOR, ADMINISTRATORS_NEEDED, roster.issued_s
-    )
+    signing.require_people(signing.ROSTER, body, sign1s, judge, ADMINISTRATOR, ADMINISTRATORS_NEEDED, roster.issued_s)
     return roster

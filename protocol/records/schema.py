@@ -317,9 +317,7 @@ class Record:
 
     def plain(self) -> "Any":
         """The CBOR value, unchecked."""
-        return {
-            index + 1: shape.plain(getattr(self, name)) for index, (name, shape) in enumerate(self.FIELDS)
-        }
+        return {index + 1: shape.plain(getattr(self, name)) for index, (name, shape) in enumerate(self.FIELDS)}
 
     @classmethod
     def read(cls, values: "Any") -> "Self":

@@ -36,9 +36,7 @@ def post(**changes):
 def entries(count, seq=0, prev=journal.FIRST_PREV):
     chain = []
     for number in range(seq, seq + count):
-        entry = JournalEntry(
-            seq=number, prev=prev, clock_s=made.NOW + number, action="open", detail="thread art"
-        )
+        entry = JournalEntry(seq=number, prev=prev, clock_s=made.NOW + number, action="open", detail="thread art")
         prev = entry.hash()
         chain.append(entry)
     return chain
@@ -77,9 +75,7 @@ def samples():
         Receipt(item=D, statement=D, list_version=5, state=1),
         Custody(item=D, journal=None, refusal=None),
         Custody(item=None, journal=7, refusal="JournalBroken"),
-        Hello(
-            device=slate.kid, list_version=0, roster_version=1, journal_next=0, outbox=2, software="perch 0.1"
-        ),
+        Hello(device=slate.kid, list_version=0, roster_version=1, journal_next=0, outbox=2, software="perch 0.1"),
         Status(phase="settled", sent=3, waiting=1, new=2, time_s=made.NOW),
         Time(time_s=made.NOW),
         Want(root=D, size=900_000, first=0, count=16),

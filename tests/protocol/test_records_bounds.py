@@ -37,9 +37,7 @@ def test_the_roster_and_register_of_a_full_wing_fit_their_bounds() -> None:
     learners = [f"learner-{number:03}" for number in range(200)]
     full = made.roster(
         learners=[Learner(id=id, name="A Learner of Usual Name") for id in learners],
-        groups=[
-            Group(id=f"group-{n:02}", name="A group", version=9, members=learners[n:][:60]) for n in range(20)
-        ],
+        groups=[Group(id=f"group-{n:02}", name="A group", version=9, members=learners[n:][:60]) for n in range(20)],
     )
     assert Roster.decode(full.encode()) == full
     devices = [made.device(f"slate-{number}", learners[number % 200]) for number in range(400)]

@@ -27,9 +27,7 @@ def every_kind() -> "set[type[Record]]":
 
 
 def test_the_file_is_what_the_tables_say() -> None:
-    assert FILE.read_text() == cddl.document(), (
-        "run: python -m protocol.records.cddl > protocol/records/records.cddl"
-    )
+    assert FILE.read_text() == cddl.document(), "run: python -m protocol.records.cddl > protocol/records/records.cddl"
 
 
 def test_every_record_kind_is_in_the_file() -> None:

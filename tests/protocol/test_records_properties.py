@@ -120,8 +120,7 @@ def test_a_damaged_record_is_refused_or_is_another_record_in_its_one_encoding(
 _CBOR = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20) | st.binary(max_size=40),
     lambda inner: (
-        st.lists(inner, max_size=5)
-        | st.dictionaries(st.integers(0, 20) | st.text(max_size=4), inner, max_size=6)
+        st.lists(inner, max_size=5) | st.dictionaries(st.integers(0, 20) | st.text(max_size=4), inner, max_size=6)
     ),
     max_leaves=20,
 )
@@ -196,8 +195,7 @@ def test_any_bytes_as_a_signed_roster_or_list_are_a_named_refusal(data: bytes) -
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(
-    st.text(max_size=80)
-    | st.from_regex(r"wing/[a-z]{1,3}/device/[0-9a-f]{15,17}/(up|down)/[a-z]{3,8}", fullmatch=True)
+    st.text(max_size=80) | st.from_regex(r"wing/[a-z]{1,3}/device/[0-9a-f]{15,17}/(up|down)/[a-z]{3,8}", fullmatch=True)
 )
 def test_any_topic_is_one_of_the_designs_or_refused(topic: str) -> None:
     try:

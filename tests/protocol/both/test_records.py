@@ -67,9 +67,7 @@ def test_a_row_of_another_length_or_with_another_type_is_refused():
         assert raised(entry.REFUSAL, entry.decode, cbor.dumps(bad)).field == "encoding"
     for index, (name, _) in enumerate(entry.FIELDS):
         for wrong in (-1, 1 << 60, "\x00", True, None):
-            refusal = raised(
-                entry.REFUSAL, entry.decode, cbor.dumps(values[:index] + [wrong] + values[index + 1 :])
-            )
+            refusal = raised(entry.REFUSAL, entry.decode, cbor.dumps(values[:index] + [wrong] + values[index + 1 :]))
             assert refusal.field == name
 
 

@@ -95,9 +95,7 @@ def test_a_newer_delivery_list_takes_the_place_of_an_older_one():
 
 
 def test_an_older_delivery_list_is_refused():
-    raised(
-        delivery_list.ListOlder, accept, made.delivery_list(version=6), made.delivery_list(made.statement())
-    )
+    raised(delivery_list.ListOlder, accept, made.delivery_list(version=6), made.delivery_list(made.statement()))
 
 
 def test_two_delivery_lists_of_one_version_are_refused():

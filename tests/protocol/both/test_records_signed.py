@@ -27,9 +27,7 @@ def test_a_signature_of_another_key_kind_or_body_is_refused():
     body = Time(time_s=1).encode()
     hub = made.keys("hub").public
     raised(signing.SignatureRefused, signing.open_signed, "list", hub, made.signed("list", body, "mia"))
-    raised(
-        signing.SignatureRefused, signing.open_signed, "list", hub, made.signed("certificate", body, "hub")
-    )
+    raised(signing.SignatureRefused, signing.open_signed, "list", hub, made.signed("certificate", body, "hub"))
     body2, sign1s = signing.unpack_signed(made.signed("list", body, "hub"))
     raised(signing.SignatureRefused, signing.check, "list", hub, body2 + b"x", sign1s[0])
 
