@@ -23,7 +23,6 @@ class Child:
         name: str,
         argv: list[str],
         log: Path,
-        env: dict[str, str] | None = None,
         pass_fds: tuple[int, ...] = (),
     ) -> None:
         self.name, self.log = name, log
@@ -34,7 +33,6 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
                 pass_fds=pass_fds,
                 start_new_session=True,
             )

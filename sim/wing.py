@@ -147,7 +147,7 @@ class ProcessWing:
         learner.data.mkdir(parents=True, exist_ok=True)
         learner.device = Child(
             f"{learner.name}'s device", argv, self.data / "log" / f"device-{learner.id}.log",
-            env={"MICROPYPATH": str(self.firmware)}, pass_fds=(port,),
+            pass_fds=(port,),
         )  # fmt: skip
         learner.device.wait_for_page(learner.page + "/")
 
