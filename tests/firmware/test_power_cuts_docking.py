@@ -5,7 +5,7 @@ from firmware.device import Device
 from firmware.dock import Dock
 
 from tests.kits.faulty_storage import AFTER, BEFORE, TORN, FaultyStorage, PowerCut
-from tests.kits.hub import HubSide, Kept, join
+from tests.kits.memory_hub import HubSide, Kept, join
 from tests.kits.wing import Seeded, Wing
 
 MOVIE = Seeded("movie")(20000)

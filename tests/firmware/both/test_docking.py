@@ -5,7 +5,7 @@ from firmware.dock import Dock
 from firmware.storage import MemoryStorage
 from protocol.records.statement import RETURN
 from tests.kits.device import enrolled
-from tests.kits.hub import HubSide, Kept, join
+from tests.kits.memory_hub import HubSide, Kept, join
 from tests.kits.wing import Seeded, Wing
 
 
