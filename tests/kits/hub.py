@@ -1,319 +1,207 @@
-"""The hub's end of one wire, in memory: the real stack and records over a Wing of tests/kits/wing.py.
+"""A hub's data directory with a provisioned wing, for tests of the hub in this process and in processes of its own.
 
-It keeps what a hub keeps (custody, journal, chunks that are durable) in dictionaries that outlive a
-connection, so that tests can cut the wire and the hub at any byte. No broker and no database: the
-device speaks to it as to any MQTT peer. Runs on both interpreters.
+Rosters are signed by two administrators and go through the real store; approvals go through the real
+moderation.
+Only Argon2id is left out: the people's keys are made here and stay in memory.
 """
 
-from protocol import blob, cbor, mqtt
-from protocol.enrol import EnrolHub
-from protocol.link import Link
-from protocol.records import envelope, journal, receipt, topics
-from protocol.records.hello import Hello, Status, Time
-from protocol.records.receipt import Custody
-from protocol.records.want import BundleWant
-from protocol.session import Session
-from protocol.stack import Stack
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import tty
+from pathlib import Path
+
+from hub_daemon.blobs import BlobStore
+from hub_daemon.exchange import Exchange
+from hub_daemon.keys import load_or_make
+from hub_daemon.media.pipeline import Pipeline
+from hub_daemon.moderation import Moderation
+from hub_daemon.people import Signer
+from hub_daemon.store import Store, items, rosters
+from hub_daemon.wing import Wing
+from protocol.records import signing
+from protocol.records.roster import Device, Group, Learner, Register, Roster, Staff
+from tests.kits.docked import DeviceKeys, DockedDevice, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+WING = "a-wing"
+YEAR_S = 365 * 86400
 
 
-class Kept:
-    """What the hub has committed, for as long as the test runs."""
-
-    def __init__(self, wing):
-        self.wing = wing
-        self.items = {}  # item -> content, in custody
-        self.taken = []  # items in the order of their custody, once each
-        self.journal = []
-        self.journal_head = journal.FIRST_PREV
-        self.arriving = {}  # item -> (content, sealed)
-        self.leaves = {}
-        self.chunks = {}  # root -> [chunk...]
-        self.chunks_stored = 0  # how many were ever made durable; none may be stored twice
-        self.receipts = {}  # item -> state
-        self.statements = []
-        self.bundles = {}  # item -> bytes
-        self.blobs = {}  # root -> bytes of renditions
-        self.own = {}  # item -> state, for the delivery list
-        self.refuse = {}  # text -> refusal name for an envelope
-        self.bundles_sent = 0
-        self.chunks_sent = []
-        self.list_signed = None
-
-    def approve(self, item, author, text, media=(), signers=("may", "moe"), **more):
-        """Put an item on the list; media is [(role, bytes, media type)]."""
-        rows = []
-        for role, data, kind in media:
-            builder = blob.Builder()
-            for at in range(0, len(data), blob.CHUNK_BYTES):
-                builder.feed(data[at : at + blob.CHUNK_BYTES])
-            manifest = builder.finish()
-            self.blobs[manifest.root] = data
-            self.leaves[manifest.root] = manifest.leaves
-            rows.append((role, manifest.root, len(data), kind))
-        statement = self.wing.statement(item, author, text=text, media=rows, **more)
-        self.statements.append(statement)
-        self.bundles[item] = self.wing.bundle(statement, text, signers)
-        self.list_signed = None
-        return statement
-
-    def recall(self, item):
-        self.statements = [one for one in self.statements if one.item != item]
-        self.list_signed = None
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
-class HubSide:
-    """One end of one wire: `receive(data, now)`, `tick(now)`, `to_send(now)`, `next_deadline()`."""
+class HubWing:
+    """Everything of one hub that is on the disk. `store` is open in this process as well."""
 
-    def __init__(self, kept, random, learner="ann"):
-        self.kept = kept
-        self.random = random
-        self.learner = learner
-        self.enrol = None
-        self.confirmed = False  # staff compared the digits
-        self.stack = Stack(Link(random(8), window_bytes=16384, send_bytes=16384), self._session)
-        self._reset()
+    def __init__(self, data: Path, learners: tuple[str, ...] = ("ann", "ben", "cai")) -> None:
+        self.data = data
+        data.mkdir(parents=True, exist_ok=True)
+        self.keys = load_or_make(data / "keys")
+        self.store = Store(data / "hub.sqlite3")
+        self.blobs = BlobStore(data / "blobs")
+        self.staff = {
+            person: (Signer.of(person, os.urandom(32)), roles)
+            for person, roles in {
+                "ada": ["administrator"], "bob": ["administrator"], "may": ["moderator"], "moe": ["moderator"],
+            }.items()
+        }  # fmt: skip
+        self.learners = learners
+        self.groups = {"reading": list(learners)}
+        self.devices: list[Device] = []
+        self.roster: Roster | None = None
+        self.new_roster()
 
-    def _reset(self):
-        self.device = None
-        self.read = bytearray()
-        self.out = bytearray()
-        self.queue = []
-        self.fetch = None
-        self.fetching = None
-        self.handled = set()
-        self.hello = None
+    def new_roster(self) -> Roster:
+        """The next version with staff, learners, groups and devices as they are now."""
+        version = 1 if self.roster is None else self.roster.version + 1
+        now_s = now_ms() // 1000
+        register = Register(devices=sorted(self.devices, key=lambda one: one.id))
+        made = Roster(
+            version=version, wing=WING, issued_s=now_s, hub_x25519=self.keys.x25519_public,
+            hub_ed25519=self.keys.ed25519_public,
+            staff=sorted(
+                (
+                    Staff(person=p, name=p, public=s.public, roles=roles, expires_s=now_s + YEAR_S)
+                    for p, (s, roles) in self.staff.items()
+                ),
+                key=lambda one: one.public,
+            ),
+            learners=[Learner(id=one, name=one) for one in sorted(self.learners)],
+            groups=[
+                Group(id=name, name=name, version=version, members=sorted(members))
+                for name, members in sorted(self.groups.items())
+            ],
+            register_digest=register.digest(),
+        )  # fmt: skip
+        body = made.encode()
+        sign1s = [self.staff[one][0].sign(signing.ROSTER, body) for one in ("ada", "bob")]
+        with self.store.write() as tx:
+            rosters.put(tx, version, signing.pack_signed(body, sign1s), register.encode(), now_ms())
+        self.roster = made
+        return made
 
-    def _session(self):
-        self.enrol = EnrolHub(self.random)
-        return Session(
-            False, self.kept.wing.hub_private, self.random, payload=self.enrol.commitment, accept=self._accept
-        )
+    def enrol(self, learner: str) -> DeviceKeys:
+        """A device that is in the register, without a conversation."""
+        keys = DeviceKeys()
+        self.devices.append(
+            Device(
+                id=keys.id, ed25519=keys.ed25519, x25519=keys.x25519, learner=learner,
+                expires_s=now_ms() // 1000 + YEAR_S, revoked=False,
+            )
+        )  # fmt: skip
+        self.new_roster()
+        return keys
 
-    def _accept(self, pattern, remote_static, payload):
-        if pattern == "XX":
-            return True
-        return any(row.x25519 == remote_static for row in self.kept.wing.devices.values())
+    def device(self, learner: str) -> DockedDevice:
+        return DockedDevice(WING, self.enrol(learner), self.keys.x25519_public, learner)
 
-    # bytes
+    def exchange(self, per_day_max: int = 100) -> Exchange:
+        """An exchange over this store, in this process."""
+        return Exchange(self.store, self.keys, self.blobs, Wing(self.store, self.keys, WING), per_day_max)
 
-    def receive(self, data, now):
-        self.stack.receive(data, now)
-        self._events(now)
+    def ingest(self) -> None:
+        """The media worker's work for everything that waits."""
+        pipeline = Pipeline(self.store, self.blobs, self.keys, now_ms)
+        while pipeline.step():
+            pass
 
-    def tick(self, now):
-        self.stack.tick(now)
-        self._events(now)
-        if self.enrol is not None and self.confirmed and self.enrol.request is not None and not self.device:
-            self._grant()
-        if self.fetch is not None:
-            self._drain(now)
+    def moderation(self) -> Moderation:
+        def roster() -> Roster:
+            assert self.roster is not None
+            return self.roster
 
-    def next_deadline(self):
-        return self.stack.next_deadline()
+        return Moderation(self.store, roster, self.blobs, now_ms, lambda item: None)
 
-    def to_send(self, now):
-        while self.queue and len(self.out) < 4096:
-            kind, make = self.queue.pop(0)
-            self.out.extend(mqtt.publish(topics.build(self.kept.wing.wing, self.device, "down", kind), make()))
-        if self.out:
-            taken = self.stack.write(bytes(self.out[:4096]))
-            self.out = self.out[taken:]
-        return self.stack.to_send(now)
-
-    def _events(self, now):
-        while True:
-            event = self.stack.next_event()
-            if event is None:
+    def approve(self, item: bytes) -> None:
+        """Moderators read and approve `item`, which must wait in the queue."""
+        moderation = self.moderation()
+        for person in ("may", "moe"):
+            dealt: list[bytes] = []
+            while (found := moderation.deal(person)) is not None and found != item:
+                dealt.append(found)
+                with self.store.read() as tx:
+                    entry = items.get(tx, found)
+                assert entry is not None and len(dealt) < 50
+                moderation.release(person, found, entry.version)
+            assert found == item, "the item is not in the queue"
+            view = moderation.view(person, item)
+            if moderation.approve(person, item, view.item.version, self.staff[person][0]) == "approved":
                 return
-            if event[0] == "up":
-                self._reset()
-                if event[1] == "XX":
-                    self.enrol.start(event[4], event[3], event[2])
-                    self.out.extend(self.enrol.to_send())
-                else:
-                    self.enrol = None
-                    for row in self.kept.wing.devices.values():
-                        if row.x25519 == event[2]:
-                            self.device = row.id
-            elif event[0] == "data" and self.enrol is not None:
-                self.enrol.receive(event[1])
-                self.out.extend(self.enrol.to_send())
-            elif event[0] == "data":
-                self.read.extend(event[1])
-                packet = mqtt.parse(self.read)
-                while packet is not None:
-                    self._packet(packet, now)
-                    packet = mqtt.parse(self.read)
-            else:
-                self._reset()
+        raise AssertionError("two people were not enough")
 
-    def _grant(self):
-        request = self.enrol.request
-        certificate = self.kept.wing.certify(request.ed25519, request.x25519, self.learner)
-        self.enrol.grant(certificate, self.kept.wing.signed_rosters)
-        self.out.extend(self.enrol.to_send())
-        self.enrol = self.enrol if self.enrol.request is None else self.enrol
-        self.confirmed = False
-
-    # MQTT
-
-    def _packet(self, packet, now):
-        if isinstance(packet, mqtt.Connect):
-            self.out.extend(mqtt.connack(0))
-        elif isinstance(packet, mqtt.Subscribe):
-            self.out.extend(mqtt.suback(packet.packet_id, [0]))
-        elif isinstance(packet, mqtt.Publish):
-            wing, device, direction, kind = topics.parse(packet.topic)
-            assert (wing, device, direction) == (self.kept.wing.wing, self.device, "up")
-            getattr(self, "_take_" + kind)(packet.payload, now)
-        else:
-            self.out.extend(mqtt.pingresp())
-
-    def _say(self, kind, payload):
-        self.queue.append((kind, lambda: payload))
-
-    def _take_hello(self, payload, now):
-        self.hello = Hello.decode(payload)
-        self.handled = set()
-        self._say("time", Time(time_s=self.kept.wing.now_s).encode())
-        for roster, signed in zip(self.kept.wing.rosters, self.kept.wing.signed_rosters):
-            if roster.version > self.hello.roster_version:
-                self._say("roster", signed)
-        self.send_list()
-        self._status()
-
-    def send_list(self):
-        kept = self.kept
-        if kept.list_signed is None:
-            kept.list_signed = kept.wing.delivery_list(self.device, kept.statements, list(kept.own.items()))
-        self._say("list", kept.list_signed)
-
-    def _status(self):
-        missing = [one for one in self.kept.statements if self.kept.receipts.get(one.item) != 1]
-        waiting = max(0, self.hello.outbox - len(self.handled))
-        phase = "sending" if waiting or self.fetch else "receiving" if missing else "settled"
-        self._say("hello", Status(phase=phase, sent=0, waiting=waiting, new=0, time_s=self.kept.wing.now_s).encode())
-
-    def _take_journal(self, payload, now):
-        batch = journal.JournalBatch.decode(payload)
-        kept = self.kept
-        fresh = [entry for entry in batch.entries if entry.seq >= len(kept.journal)]
-        if fresh:
-            rest = journal.JournalBatch(entries=fresh, signature=batch.signature)
-            key = kept.wing.devices[self.device].ed25519
-            kept.journal_head = journal.check(rest, len(kept.journal), kept.journal_head, key)
-            kept.journal.extend(fresh)
-        self._say("receipt", Custody(item=None, journal=batch.entries[-1].seq, refusal=None).encode())
-
-    def _take_envelope(self, payload, now):
-        item = envelope.item_id(payload)
-        if item in self.kept.items:
-            self._custody(item, None)
-            return
-        content, _ = self.kept.wing.open(payload)
-        if content.text in self.kept.refuse:
-            self._custody(item, self.kept.refuse[content.text])
-        elif content.blob is None:
-            self._keep(item, content)
-        else:
-            self.kept.arriving[item] = content
-            self._fetch_next(now)
-
-    def _keep(self, item, content):
-        assert item not in self.kept.items
-        self.kept.items[item] = content
-        self.kept.taken.append(item)
-        self.kept.own[item] = 1
-        self._custody(item, None)
-
-    def _custody(self, item, refusal):
-        self.handled.add(item)
-        self._say("receipt", Custody(item=item, journal=None, refusal=refusal).encode())
-        self._status()
-
-    def _fetch_next(self, now):
-        for item, content in self.kept.arriving.items():
-            root = content.blob.root
-            stored = len(self.kept.chunks.get(root, ()))
-            self.fetch = blob.Fetch(root, content.blob.size, stored, self.kept.leaves.get(root))
-            self.fetching = item
-            self._drain(now)
-            return
-
-    def _take_chunk(self, payload, now):
-        self.fetch.receive(payload, now)
-        self._drain(now)
-
-    def _drain(self, now):
-        while self.fetch is not None:
-            event = self.fetch.next_event()
-            if event is None:
-                break
-            chunks = self.kept.chunks.setdefault(self.fetch.root, [])
-            if event[0] == "manifest":
-                self.kept.leaves[self.fetch.root] = event[1]
-            elif event[0] == "chunk":
-                assert event[1] == len(chunks), "a durable chunk came again"
-                chunks.append(event[2])
-                self.kept.chunks_stored += 1
-                self.fetch.stored(event[1])
-            else:
-                self.fetch = None
-                self._keep(self.fetching, self.kept.arriving.pop(self.fetching))
-                self._fetch_next(now)
-                return
-        if self.fetch is not None:
-            want = self.fetch.want(now)
-            while want is not None:
-                self._say("want", want.encode())
-                want = self.fetch.want(now)
-
-    def _take_want(self, payload, now):
-        if len(cbor.loads(payload)) == 1:
-            for item in BundleWant.decode(payload).items:
-                self.kept.bundles_sent += 1
-                self._say("bundle", self.kept.bundles[item])
-            return
-        want = blob.Want.decode(payload)
-        data = self.kept.blobs[want.root]
-        if want.first != blob.MANIFEST_INDEX:
-            self.kept.chunks_sent.extend(range(want.first, want.first + want.count))
-        for make in blob.answer(want, self.kept.leaves[want.root], lambda offset, n: data[offset : offset + n]):
-            self.queue.append(("chunk", make))
-
-    def _take_receipt(self, payload, now):
-        taken = receipt.accept(payload, self.kept.wing.devices[self.device].ed25519)
-        self.kept.receipts[taken.item] = taken.state
-        self._status()
+    def item(self, item: bytes) -> items.Item | None:
+        with self.store.read() as tx:
+            return items.get(tx, item)
 
 
-def join(dock, hub, until, now=0, limit_ms=120000, step_ms=5, bytes_max=None, piece=None):
-    """Run both ends over a perfect wire in virtual time until `until()`; returns (now, bytes carried).
-
-    `bytes_max` stops after so many bytes of the wire, both ways together: a yank. `piece` cuts
-    what is carried into pieces of that many bytes.
+class Bayline:
+    """One serial wire: a pty whose far end `fd` is the device's. The slave stays open, so that no end
+    hangs up.
     """
-    carried = 0
-    end = now + limit_ms
-    while now < end:
-        quiet = False
-        while not quiet:
-            quiet = True
-            for source, target in ((dock, hub), (hub, dock)):
-                data = source.to_send(now)
-                if bytes_max is not None:
-                    data = data[: bytes_max - carried]
-                if data:
-                    quiet = False
-                    carried += len(data)
-                    size = piece or len(data)
-                    for at in range(0, len(data), size):
-                        target.receive(data[at : at + size], now)
-                if bytes_max is not None and carried >= bytes_max:
-                    return now, carried
-            if until():
-                return now, carried
-        now += step_ms
-        dock.tick(now)
-        hub.tick(now)
-    raise AssertionError("not reached in " + str(limit_ms) + " ms of virtual time")
+
+    def __init__(self) -> None:
+        self.fd, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        tty.setraw(self.fd)
+        self.path = os.ttyname(self._slave)
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.close(self._slave)
+
+
+class HubProcess:
+    """A real `perch hub` on a data directory, with these bays; killed and started again at will."""
+
+    def __init__(self, data: Path, bays: dict[str, str], *more: str) -> None:
+        self.data = data
+        self.argv = [
+            sys.executable, "-m", "perch", "hub", "--data", str(data), "--wing", WING, "--page", "none", *more,
+        ]  # fmt: skip
+        for name, path in bays.items():
+            self.argv += ["--bay", f"{name}={path}"]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = data / "test.log"
+
+    def start(self) -> float:
+        """Seconds until it said that it is up."""
+        began = time.monotonic()
+        out = self.log.open("ab")
+        size = self.log.stat().st_size
+        self.process = subprocess.Popen(self.argv, cwd=ROOT, stdout=out, stderr=out)
+        out.close()
+        up = wait_for(lambda: b"is up (" in self.log.read_bytes()[size:] or self.process.poll() is not None, 20)
+        assert up and self.process.poll() is None, self.log.read_text()[-2000:]
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        return self.process.returncode
+
+    def broker_pid(self) -> int | None:
+        """The supervised mosquitto of this hub, while there is one."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task")
+        for task in children.glob("*/children"):
+            for pid in task.read_text().split():
+                if "mosquitto" in Path(f"/proc/{pid}/cmdline").read_text():
+                    return int(pid)
+        return None
