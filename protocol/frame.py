@@ -217,9 +217,11 @@ class Reader:
             payload = self._clean(segment[1:])  # the zero before the frame was hit
         if payload is None and _one_bit(segment[-1]):
             payload = self._clean(segment[:-1])  # the zero after it was hit
-        if payload is None and self._bad and len(self._bad) + len(segment) < self._max:
-            # a byte of the frame became zero and cut it in two
+        if payload is None and len(self._bad) + len(segment) < self._max:
+            # a byte of the frame became zero: it cut the frame in two, or is its first or last byte
             payload = self._unflip(self._bad + b"\0" + segment, len(self._bad))
+            if payload is None:
+                payload = self._unflip(segment + b"\0", len(segment))
         return payload
 
     def _unflip(self, segment: bytes, where: int) -> "bytes | None":

@@ -19,6 +19,7 @@ LINK_KEEP_MS = const(300)  # an idle line carries an ack this often
 LINK_DEAD_MS = const(1500)  # five of them missing: the device was lifted
 LINK_TAIL_MS_MIN = const(8)  # an unacked tail is repeated no sooner: a scheduler's tick
 LINK_TAIL_MS_MAX = const(50)  # ... and probed at least this often: what a reseated device waits at worst
+LINK_CREDIT_ASK_MS = const(100)  # out of credit, the peer is asked this often in case its news was lost
 LINK_TAIL_START_MS = const(60)  # before the round trip is known
 LINK_HELLO_MS_MIN = const(20)  # first repetition of a HELLO; doubles up to ...
 LINK_HELLO_MS_MAX = const(250)  # ... this, the longest that two idle ends take to find each other

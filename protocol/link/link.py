@@ -11,6 +11,7 @@ from protocol.frame import Reader, encode
 from protocol.limits import (
     LINK_ACK_WAIT_MS_MAX,
     LINK_BURST_BYTES,
+    LINK_CREDIT_ASK_MS,
     LINK_DATA_BYTES_MAX,
     LINK_DEAD_MS,
     LINK_DEVICE_DATA_BYTES_MAX,
@@ -346,10 +347,13 @@ class Link:
         if size:
             self._tail_at = now + self._sender.tail_ms
             return
-        blocked = self._sender.written > self._sender.fresh  # credit is used up: its news may be lost
-        if not self._sender.flight and not blocked:
-            self._tail_at = -1
-        elif self._tail_at < 0:
+        if not self._sender.flight:
+            if self._sender.written == self._sender.fresh:
+                self._tail_at = -1
+                return
+            # credit is used up, and its news may be lost
+            self._tail_at = max(self._tail_at, self._sent + LINK_CREDIT_ASK_MS)
+        if self._tail_at < 0:
             self._tail_at = now + self._sender.tail_ms
         elif now >= self._tail_at:
             first = not self._sender.probing

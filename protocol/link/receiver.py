@@ -1,7 +1,7 @@
 """Link: the receiving half; puts the pieces of the stream in order and knows what to ack."""
 
 from protocol.compat import TYPE_CHECKING
-from protocol.limits import LINK_ACK_BYTES, LINK_RANGES_MAX
+from protocol.limits import LINK_ACK_BYTES, LINK_RANGES_MAX, LINK_WINDOW_BYTES_MAX
 from protocol.link.packets import HEADER_BYTES, OFFSETS, LinkRefusal, ack_frame
 from protocol.link.ring import Ring
 
@@ -38,8 +38,8 @@ class Receiver:
         offset = self.contiguous + ((offset24 - self.contiguous + OFFSETS // 2) % OFFSETS) - OFFSETS // 2
         size = len(payload) - HEADER_BYTES
         end = offset + size
-        if end > self.taken + self._ring.size:
-            raise LinkRefusal("DATA beyond the credit")
+        if end > self.taken + self._ring.size or offset < self.contiguous - LINK_WINDOW_BYTES_MAX:
+            raise LinkRefusal("DATA beyond the credit, or from long ago")
         if asked:
             self.ack_now = True
         if end <= self.contiguous:
