@@ -91,11 +91,11 @@ def _stretch(pass_phrase: str, salt: bytes, ops: int, memory: int) -> bytes:
     return argon2id.kdf(nacl.secret.SecretBox.KEY_SIZE, pass_phrase.encode(), salt, ops, memory)
 
 
-def seal_seed(seed: bytes, pass_phrase: str) -> tuple[bytes, bytes]:
+def seal_seed(seed: bytes, pass_phrase: str, memory: int = KDF_MEMORY_BYTES) -> tuple[bytes, bytes]:
     """(sealed seed, CBOR of salt and costs)."""
     salt = os.urandom(argon2id.SALTBYTES)
-    key = _stretch(pass_phrase, salt, KDF_OPS, KDF_MEMORY_BYTES)
-    return bytes(nacl.secret.SecretBox(key).encrypt(seed)), cbor.dumps({1: salt, 2: KDF_OPS, 3: KDF_MEMORY_BYTES})
+    key = _stretch(pass_phrase, salt, KDF_OPS, memory)
+    return bytes(nacl.secret.SecretBox(key).encrypt(seed)), cbor.dumps({1: salt, 2: KDF_OPS, 3: memory})
 
 
 def open_seed(sealed: bytes, kdf: bytes, pass_phrase: str) -> bytes:
@@ -111,11 +111,19 @@ def open_seed(sealed: bytes, kdf: bytes, pass_phrase: str) -> bytes:
 
 
 class People:
-    """Accounts and roster of one hub. `clock()` is unix milliseconds; `on_roster()` runs after a new roster."""
+    """Accounts and roster of one hub. `clock()` is unix milliseconds; `on_roster()` runs after a new roster.
+
+    `memory` is Argon2id's cost for new accounts; only simulations of many people give a smaller one.
+    """
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], on_roster: Callable[[], object] = lambda: None
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        on_roster: Callable[[], object] = lambda: None,
+        memory: int = KDF_MEMORY_BYTES,
     ) -> None:
+        self.memory = memory
         self.store = store
         self.clock = clock
         self.on_roster = on_roster
@@ -129,7 +137,7 @@ class People:
         seed = os.urandom(32)
         public = crypto.default().public_key(seed)
         entry = staff_of(person, name, public, roles, self.clock() // 1000)
-        sealed, kdf = seal_seed(seed, pass_phrase)
+        sealed, kdf = seal_seed(seed, pass_phrase, self.memory)
         now = self.clock()
         with self.store.write() as tx:
             if people.get(tx, person) is not None:
@@ -144,7 +152,7 @@ class People:
             found = people.get(tx, person)
             closed = queue.person_disabled(tx, person)
         if found is None or closed:
-            _stretch(pass_phrase[:PASS_PHRASE_CHARS_MAX], bytes(argon2id.SALTBYTES), KDF_OPS, KDF_MEMORY_BYTES)
+            _stretch(pass_phrase[:PASS_PHRASE_CHARS_MAX], bytes(argon2id.SALTBYTES), KDF_OPS, self.memory)
             raise WrongPassPhrase("the name or the pass phrase is not right")
         seed = open_seed(found.sealed_seed, found.kdf, pass_phrase)
         signer = Signer.of(person, seed)
@@ -158,7 +166,7 @@ class People:
         with self.store.read() as tx:
             found = people.get(tx, person)
         check_pass_phrase(new, person, found.name if found else "")
-        sealed, kdf = seal_seed(signer.seed, new)
+        sealed, kdf = seal_seed(signer.seed, new, self.memory)
         with self.store.write() as tx:
             people.set_sealed_seed(tx, person, sealed, kdf)
             log.append(tx, self.clock(), person, "pass phrase changed")

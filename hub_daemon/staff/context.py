@@ -32,3 +32,9 @@ def data() -> Path:
     hub = get()
     given = getattr(hub, "data", None)
     return Path(given) if isinstance(given, (str, Path)) else Path(hub.store.path).parent
+
+
+def wing_name() -> str:
+    """The wing's name: the hub's `wing` is its name, or an object that has it."""
+    given = getattr(get(), "wing", "")
+    return given if isinstance(given, str) else str(getattr(given, "wing", ""))

@@ -32,6 +32,7 @@ class Headers:
         response["Content-Security-Policy"] = POLICY
         response["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), usb=(), serial=()"
         response["Cross-Origin-Resource-Policy"] = "same-origin"
+        response["X-Frame-Options"] = "DENY"
         if not request.path.startswith("/static/"):
             response["Cache-Control"] = "no-store"
         return response
@@ -87,7 +88,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     hub = context.get()
     signer = getattr(request, "signer", None)
     values: dict[str, Any] = {
-        "wing": getattr(hub, "wing", ""),
+        "wing": context.wing_name(),
         "undo_s": getattr(hub, "undo_s", UNDO_S),
         "path": request.path,
         "person": signer.person if signer else "",
@@ -96,6 +97,5 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     }
     if signer is not None:
         roster = hub.moderation.roster()
-        values["wing"] = values["wing"] or roster.wing
         values["person_name"] = next((m.name for m in roster.staff if m.person == signer.person), signer.person)
     return values

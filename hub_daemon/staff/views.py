@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from hub_daemon.limits import LOG_PAGE_ROWS_MAX, OVERDUE_MS, QUEUE_ROWS_MAX
 from hub_daemon.moderation import Conflict, NotAllowed, SamePerson, Voided, WordsRefused, reasons, statements
+from hub_daemon.moderation.errors import ago
 from hub_daemon.staff import auth, context
 from hub_daemon.store import log, queue
 from protocol.errors import Refusal
@@ -103,19 +104,30 @@ def start(request: HttpRequest) -> HttpResponse:
     values["median_ms"] = times[len(times) // 2] if times else None
     values["p95_ms"] = times[min(len(times) - 1, len(times) * 95 // 100)] if times else None
     values["bays"] = hub.bays()
-    values["health"] = health(hub)
+    values["health"] = line(health(hub))
     return render(request, "staff/start.html", values)
 
 
 def health(hub: Any) -> list[tuple[str, str]]:
-    """The hub's health as short words."""
+    """The hub's health as short words: figures with their unit, what failed by name."""
     found = []
     for key, value in sorted(hub.health().items()):
-        if isinstance(value, bool):
+        name = str(key).removesuffix("_s").removesuffix("_bytes").replace("_", " ")
+        if isinstance(value, dict):
+            value = ", ".join(f"{count} {what}" for what, count in value.items()) or "none"
+        elif isinstance(value, bool):
             value = "yes" if value else "no"
-        if isinstance(value, (str, int, float)):
-            found.append((str(key).replace("_", " "), str(value)))
+        elif str(key).endswith("_s"):
+            value = ago(1000 * int(value))
+        elif str(key).endswith("_bytes"):
+            value = f"{int(value) / 1e9:.1f} GB"
+        found.append((name, str(value)))
     return found
+
+
+def line(facts: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of the facts that Start shows: is everything running?"""
+    return [(name, value) for name, value in facts if name in ("broker", "media", "database", "faults", "free", "up")]
 
 
 @require_GET

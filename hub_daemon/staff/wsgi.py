@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -89,10 +90,17 @@ class Server:
         except OSError:
             pass  # closed under its feet by close()
 
-    def close(self) -> None:
+    def _shut(self) -> None:
+        """In the serving thread, so that it ends at once and nothing is closed under its feet."""
+        for channel in list(self._server.active_channels.values()):
+            channel.handle_close()
         self._server.close()
-        self._server.task_dispatcher.shutdown()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # it may be closed before it is woken
+            self._server.trigger.pull_trigger(self._shut)
         self._thread.join(5)
+        self._server.task_dispatcher.shutdown()
 
 
 def serve(host: str, port: int, threads: int = 4) -> Server:

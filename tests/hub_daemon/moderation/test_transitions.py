@@ -33,9 +33,9 @@ def test_approval_is_reached_only_by_approve_and_only_with_the_lease():
 
 def test_only_one_statement_of_the_queue_changes_a_state():
     source = (ROOT / "hub_daemon" / "store" / "queue.py").read_text("utf-8")
-    assert len(re.findall(r"UPDATE items SET\s+state", source)) == 1
+    assert len(re.findall(r"UPDATE items SET\s+state\b", source)) == 1
     for path in (ROOT / "hub_daemon" / "moderation").glob("*.py"):
-        assert "UPDATE" not in re.sub(r"(?s)\"\"\".*?\"\"\"|#.*", "", path.read_text("utf-8"))
+        assert ".execute(" not in path.read_text("utf-8")
 
 
 def test_the_hub_moves_items_outside_the_queue_only_as_the_table_says():

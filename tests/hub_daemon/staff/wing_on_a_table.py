@@ -41,7 +41,7 @@ class WingOnATable:
         self.frozen_ms: int | None = None
         self.store = Store(data / "hub.sqlite3")
         self.blobs = BlobStore(data / "blobs")
-        self.people = People(self.store, self.clock)
+        self.people = People(self.store, self.clock, memory=64 * 1024)
         self.changed: list[bytes] = []
         self.moderation = Moderation(self.store, self.people.roster, self.blobs, self.clock, self.changed.append)
         self.keys = keys.load_or_make(data / "keys")
