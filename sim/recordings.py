@@ -48,6 +48,7 @@ def make(
     metadata: dict[str, str] | None = None,
     bit_rate: int = 400_000,
     seed: int = 1,
+    turn: int = 0,
 ) -> bytes:
     """One recording: moving picture, a 432 Hz tone that swells and fades."""
     out = io.BytesIO()
@@ -65,6 +66,8 @@ def make(
             speed = {"libvpx": {"deadline": "realtime", "cpu-used": "8"}, "libx264": {"preset": "ultrafast"}}
             speed["libvpx-vp9"] = speed["libvpx"]
             speed["libsvtav1"] = {"preset": "13"}
+            if turn:
+                pictures.set_display_rotation(turn)
             pictures.codec_context.options = speed.get(video, {})
         if audio:
             sounds = target.add_stream(audio, rate=48000, layout="mono")

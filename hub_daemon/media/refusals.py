@@ -16,6 +16,7 @@ WORDS = {
     "TooLarge": "The message was too large to send. Please record a shorter one.",
     "TooManyPixels": "The picture was too large. Please record the message with this device's camera.",
     "Timeout": "The message took too long to prepare. Please record it again; a shorter one is safer.",
+    "TooMuchWork": "The message took too much work to prepare. Please record it with this device's camera.",
     "WorkerDied": "The message could not be prepared. Please record it again.",
     "BadResult": "The message could not be prepared. Please record it again.",
     "BlobMissing": "The recording could not be read. Please record your message again.",

@@ -83,15 +83,31 @@ class Canvas:
 def letterbox(frame: Any, shape: Any = None) -> Any:
     """Any picture as 320x240 yuv420p: as large as fits, black around it. `shape`: a pixel's width/height."""
     wide = float(shape) if shape else 1.0
+    turns = round(frame.rotation / 90) % 4  # a phone held upright: quarter turns against the clock
     width, height = frame.width * wide, float(frame.height)
-    scale = min(profile.WIDTH / width, profile.HEIGHT / height)
-    fit_w = max(2, min(profile.WIDTH, round(width * scale / 2) * 2))
-    fit_h = max(2, min(profile.HEIGHT, round(height * scale / 2) * 2))
+    room_w, room_h = (profile.HEIGHT, profile.WIDTH) if turns % 2 else (profile.WIDTH, profile.HEIGHT)
+    scale = min(room_w / width, room_h / height)
+    fit_w = max(2, min(room_w, round(width * scale / 2) * 2))
+    fit_h = max(2, min(room_h, round(height * scale / 2) * 2))
     small = frame.reformat(width=fit_w, height=fit_h, format="yuv420p", interpolation="AREA")
+    for _ in range(turns):
+        small = quarter_turn(small)
+        fit_w, fit_h = fit_h, fit_w
     if (fit_w, fit_h) == (profile.WIDTH, profile.HEIGHT):
         return small
     canvas = Canvas(profile.WIDTH, profile.HEIGHT)
     canvas.paste(small, (profile.WIDTH - fit_w) // 4 * 2, (profile.HEIGHT - fit_h) // 4 * 2)
+    return canvas.frame()
+
+
+def quarter_turn(frame: Any) -> Any:
+    """A yuv420p frame turned by 90 degrees against the clock: its last column becomes the first row."""
+    canvas = Canvas(frame.height, frame.width)
+    for plane, target, part in zip(frame.planes, (canvas.y, canvas.u, canvas.v), (1, 2, 2)):
+        source, width, height = bytes(plane), frame.width // part, frame.height // part
+        for row in range(width):
+            column = source[width - 1 - row :: plane.line_size][:height]
+            target[row * height : (row + 1) * height] = column
     return canvas.frame()
 
 

@@ -160,14 +160,18 @@ def read_pictures(data: bytes, until: int = 0) -> Iterator[Any]:
                 raise MediaRefused("TooLong", f"a picture at {newest_us // SECOND_US} s")
             # nearest, not below: WebM's times are whole milliseconds
             slot = (newest_us * profile.FPS + SECOND_US // 2) // SECOND_US
-            while current is not None and at < min(slot, FRAMES_MAX):
-                yield current
-                at += 1
-            current = sheet.letterbox(frame, shape)
+            if current is not None and at < min(slot, FRAMES_MAX):
+                ready = sheet.letterbox(current, shape)  # only what is shown is scaled
+                while at < min(slot, FRAMES_MAX):
+                    yield ready
+                    at += 1
+            current = frame
         until = min(max(until, at + 1), FRAMES_MAX)
-        while current is not None and at < until:
-            yield current
-            at += 1
+        if current is not None and at < until:
+            ready = sheet.letterbox(current, shape)
+            while at < until:
+                yield ready
+                at += 1
 
 
 def read_sound(data: bytes) -> array[int]:

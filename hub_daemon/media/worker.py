@@ -77,8 +77,8 @@ def transcode(
         raise MediaRefused("Timeout", f"{media_type[:40]}: did not end")
     finally:
         _end(child)
-    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and not answer):
-        raise MediaRefused("Timeout" if code == -signal.SIGXCPU else "WorkerDied", f"signal {-code}")
+    if code == -signal.SIGXCPU:
+        raise MediaRefused("TooMuchWork", f"more than {cpu_s_max} s of CPU")
     if code != 0:
         raise MediaRefused("WorkerDied", f"{media_type[:40]}: signal {-code}" if code < 0 else f"exit {code}")
     return _read_answer(answer)

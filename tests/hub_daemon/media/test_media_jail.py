@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -81,6 +83,37 @@ def test_without_seccomp_nothing_is_decoded(short: bytes) -> None:
     assert head[worker.OUTCOME] == "no jail" and "seccomp" in head[worker.DETAIL]
     with pytest.raises(JailUnavailable):
         worker._read_answer(done.stdout)
+
+
+def test_a_worker_dies_with_the_hub_that_started_it() -> None:
+    code = (
+        f"import sys, time; sys.path.insert(0, {ROOT!r}); import subprocess; from hub_daemon.media import jail\n"
+        "child = subprocess.Popen(jail.command('hub_daemon.media.worker', str(1 << 30), '60'),"
+        " stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=jail.ENVIRONMENT)\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    hub = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert hub.stdout is not None
+    status = Path(f"/proc/{int(hub.stdout.readline())}/status")
+    deadline = time.monotonic() + 20
+    while "Seccomp:\t2" not in status.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    hub.kill()
+    hub.wait()
+    hub.stdout.close()
+    while status.exists() and "State:\tZ" not in status.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not status.exists() or "State:\tZ" in status.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can become nobody")
+def test_the_jail_is_as_good_for_a_hub_without_privileges(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {ROOT!r}); from hub_daemon.media import jail; print(jail.self_test())"
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    done = subprocess.run([*nobody, sys.executable, "-B", "-c", code], capture_output=True, text=True, timeout=60)
+    if "Permission denied" in done.stderr or "PermissionError" in done.stderr:
+        pytest.skip("nobody may not read this working copy")
+    assert jail.is_sound(ast.literal_eval(done.stdout)), done.stderr
 
 
 def test_nothing_of_the_hubs_surroundings_reaches_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
