@@ -42,9 +42,7 @@ def sign1(
     return cbor.dumps(cbor.Tag(_TAG_SIGN1, [protected, {}, bytes(payload), signature]))
 
 
-def verify1(
-    public: bytes, data: bytes, external_aad: bytes = b"", backend: "crypto.Backend | None" = None
-) -> bytes:
+def verify1(public: bytes, data: bytes, external_aad: bytes = b"", backend: "crypto.Backend | None" = None) -> bytes:
     """The payload, once the signature of the 32-byte Ed25519 key verifies; anything else raises CoseError."""
     protected, _, payload, signature = _parse(data)
     chosen = backend or crypto.default()

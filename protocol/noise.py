@@ -19,31 +19,43 @@ if TYPE_CHECKING:
 _SUITE = "25519_ChaChaPoly_SHA256"
 _NONCE_MAX = 0xFFFFFFFFFFFFFFFF  # never used to encrypt (section 5.1)
 
-# name: (initiator's pre-message, responder's pre-message, messages by turns, the initiator's first)
-PATTERNS = {
-    "N": ("", "s", ("e es",)),
-    "K": ("s", "s", ("e es ss",)),
-    "X": ("", "s", ("e es s ss",)),
-    "NN": ("", "", ("e", "e ee")),
-    "NK": ("", "s", ("e es", "e ee")),
-    "NX": ("", "", ("e", "e ee s es")),
-    "KN": ("s", "", ("e", "e ee se")),
-    "KK": ("s", "s", ("e es ss", "e ee se")),
-    "KX": ("s", "", ("e", "e ee se s es")),
-    "XN": ("", "", ("e", "e ee", "s se")),
-    "XK": ("", "s", ("e es", "e ee", "s se")),
-    "XX": ("", "", ("e", "e ee s es", "s se")),
-    "IN": ("", "", ("e s", "e ee se")),
-    "IK": ("", "s", ("e es s ss", "e ee se")),
-    "IX": ("", "", ("e s", "e ee se s es")),
-}
+# a line each: name, static keys known before (of the initiator, of the responder; "-" for none), then the
+# messages by turns, the initiator's first. One text: as tuples these would be 4 KB of a board's heap.
+PATTERNS = """
+N - s: e es
+K s s: e es ss
+X - s: e es s ss
+NN - -: e, e ee
+NK - s: e es, e ee
+NX - -: e, e ee s es
+KN s -: e, e ee se
+KK s s: e es ss, e ee se
+KX s -: e, e ee se s es
+XN - -: e, e ee, s se
+XK - s: e es, e ee, s se
+XX - -: e, e ee s es, s se
+IN - -: e s, e ee se
+IK - s: e es s ss, e ee se
+IX - -: e s, e ee se s es
+"""
 
 
 class NoiseError(Refusal):
     """A handshake or transport message that does not belong to this session."""
 
 
-def _parse_name(name: str) -> "tuple[str, str, list[list[str]]]":
+def pattern(base: str) -> "tuple[bool, bool, list[list[str]]]":
+    """Whether each side's static key is known before, and the tokens of each message, of a pattern's line."""
+    at = PATTERNS.find("\n" + base + " ") if base.isalpha() else -1
+    if at < 0:
+        raise Misuse("no such Noise pattern: " + base)
+    line = PATTERNS[at + 1 : PATTERNS.index("\n", at + 1)]
+    before, after = line.split(": ")
+    _, initiator, responder = before.split(" ")
+    return initiator == "s", responder == "s", [message.split(" ") for message in after.split(", ")]
+
+
+def _parse_name(name: str) -> "tuple[bool, bool, list[list[str]]]":
     """The pre-messages and messages of a full protocol name, its psk modifiers put in."""
     parts = name.split("_", 2)
     if len(parts) != 3 or parts[0] != "Noise" or parts[2] != _SUITE:
@@ -53,10 +65,7 @@ def _parse_name(name: str) -> "tuple[str, str, list[list[str]]]":
     if "psk" in base:
         at = base.index("psk")
         base, modifiers = base[:at], base[at:]
-    if base not in PATTERNS:
-        raise Misuse("no such Noise pattern: " + name)
-    pre_initiator, pre_responder, texts = PATTERNS[base]
-    messages = [text.split(" ") for text in texts]
+    pre_initiator, pre_responder, messages = pattern(base)
     if modifiers:
         for modifier in modifiers.split("+"):
             number = modifier[3:]
@@ -219,9 +228,9 @@ class Handshake:
             raise Misuse(f"this pattern takes {needed} pre-shared keys of 32 bytes")
         return given
 
-    def _mix_pre_messages(self, pre_initiator: str, pre_responder: str) -> None:
-        for pattern, mine in ((pre_initiator, self.initiator), (pre_responder, not self.initiator)):
-            if not pattern:
+    def _mix_pre_messages(self, pre_initiator: bool, pre_responder: bool) -> None:
+        for known, mine in ((pre_initiator, self.initiator), (pre_responder, not self.initiator)):
+            if not known:
                 continue
             key = (self._s[1] if self._s else None) if mine else self.rs
             if key is None:

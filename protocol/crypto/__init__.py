@@ -77,5 +77,10 @@ def backend(name: str) -> "Backend":
 
 
 def default() -> "Backend":
-    """The best backend of this interpreter."""
-    return backend("viper" if sys.implementation.name == "micropython" else "nacl")
+    """The best backend of this interpreter; MicroPython makes no machine code for 64-bit ARM."""
+    if sys.implementation.name != "micropython":
+        return backend("nacl")
+    try:
+        return backend("viper")
+    except Misuse:
+        return backend("pure")

@@ -43,18 +43,14 @@ def x25519(scalar: bytes, point: bytes) -> bytes:
 def seal(key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:
     if len(key) != 32 or len(nonce) != 12:
         raise CryptoError("the cipher takes a key of 32 and a nonce of 12 bytes")
-    return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(
-        bytes(plaintext), bytes(ad), bytes(nonce), bytes(key)
-    )
+    return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(bytes(plaintext), bytes(ad), bytes(nonce), bytes(key))
 
 
 def open(key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
     if len(key) != 32 or len(nonce) != 12 or len(sealed) < 16:
         raise CryptoError("the cipher takes a key of 32, a nonce of 12 and a tag of 16 bytes")
     try:
-        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(
-            bytes(sealed), bytes(ad), bytes(nonce), bytes(key)
-        )
+        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(bytes(sealed), bytes(ad), bytes(nonce), bytes(key))
     except NaclError:
         raise CryptoError("the tag does not match")
 

@@ -184,7 +184,7 @@ def open(key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
     length = len(sealed) - 16
     if not same(_tag(pad, ad, sealed, length), sealed[length:]):
         raise CryptoError("the tag does not match")
-    plain = bytearray(sealed[:length])
+    plain = bytearray(memoryview(sealed)[:length])
     _cipher(plain, length)
     return bytes(plain)
 

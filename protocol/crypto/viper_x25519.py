@@ -46,10 +46,13 @@ def multiply(out: ptr32, a: ptr32, b: ptr32, work: ptr32):
         a4 = a[row + 4]
         r = ptr32(uint(work) + uint(row * 4))
         w = ptr32(uint(work) + uint(160))
-        for _ in range(24):
+        for _ in range(6):
             r[0] = r[0] + a0 * w[4] + a1 * w[3] + a2 * w[2] + a3 * w[1] + a4 * w[0]
-            r = ptr32(uint(r) + uint(4))
-            w = ptr32(uint(w) + uint(4))
+            r[1] = r[1] + a0 * w[5] + a1 * w[4] + a2 * w[3] + a3 * w[2] + a4 * w[1]
+            r[2] = r[2] + a0 * w[6] + a1 * w[5] + a2 * w[4] + a3 * w[3] + a4 * w[2]
+            r[3] = r[3] + a0 * w[7] + a1 * w[6] + a2 * w[5] + a3 * w[4] + a4 * w[3]
+            r = ptr32(uint(r) + uint(16))
+            w = ptr32(uint(w) + uint(16))
         row += 5
     big = uint(1) << 31
     carry = 0
