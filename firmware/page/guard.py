@@ -62,8 +62,8 @@ def check(request: "Request") -> None:
 
 
 async def drain(request: "Request") -> None:
-    """Read away what is left of a body that is refused."""
-    left = min(max(request.content_length, 0), DRAIN_BYTES_MAX)
+    """Read away what is left of a body that is refused; never waits for what was read already."""
+    left = min(max(request.content_length - getattr(request.g, "read", 0), 0), DRAIN_BYTES_MAX)
     try:
         while left > 0:
             got = await request.stream.read(min(left, 1024))
@@ -82,9 +82,11 @@ async def body(request: "Request", bytes_max: int) -> bytearray:
     while at < len(whole):
         got = await request.stream.read(min(len(whole) - at, 2048))
         if not got:
+            request.g.read = wanted
             raise BadForm("the body ended after " + str(at) + " bytes")
         whole[at : at + len(got)] = got
         at += len(got)
+        request.g.read = at
     return whole
 
 

@@ -271,8 +271,8 @@ def test_the_learner_can_read_the_whole_journal(cell, site):
         _, data = ask(site, "GET", path)
         text = data.decode()
         seen += [line.split("<")[0] for line in text.split("<tr><td>")[1:]]
-        at = text.find("/recorded?before=")
-        path = text[at : text.find('"', at)] if at >= 0 else None
+        at = text.find('href="/recorded?before=')
+        path = text[at + 6 : text.find('"', at + 6)] if at >= 0 else None
     assert [int(number) for number in seen] == list(range(cell.device.journal.next_seq - 1, -1, -1))
 
 
