@@ -8,21 +8,21 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+_INNER = int.from_bytes(b"\x36" * 64, "big")
+_OUTER = int.from_bytes(b"\x5c" * 64, "big")
+
+
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
     """RFC 2104 with SHA-256: 32 bytes. MicroPython has no hmac module."""
     if len(key) > 64:
         key = hashlib.sha256(key).digest()
-    inner = bytearray(64)
-    outer = bytearray(64)
-    for i in range(64):
-        byte = key[i] if i < len(key) else 0
-        inner[i] = byte ^ 0x36
-        outer[i] = byte ^ 0x5C
-    digest = hashlib.sha256(inner)
-    digest.update(data)
-    last = hashlib.sha256(outer)
-    last.update(digest.digest())
-    return last.digest()
+    # as integers, for the sake of one XOR instead of 64
+    padded = int.from_bytes(key + bytes(64 - len(key)), "big")
+    inner = hashlib.sha256((padded ^ _INNER).to_bytes(64, "big"))
+    inner.update(data)
+    outer = hashlib.sha256((padded ^ _OUTER).to_bytes(64, "big"))
+    outer.update(inner.digest())
+    return outer.digest()
 
 
 def same(a: bytes, b: bytes) -> bool:
