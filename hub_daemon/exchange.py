@@ -53,6 +53,7 @@ class Docking:
     part: Part | None = None
     fetching: bytes = b""
     handled: set[bytes] = field(default_factory=set)
+    deferred: set[bytes] = field(default_factory=set)  # stays in the outbox: not today
     sent: int = 0
     new: int = 0
     refused: int = 0
@@ -176,9 +177,10 @@ class Exchange:
         name = refusal.name[:CODE_CHARS_MAX]
         if kind == "envelope":
             item = envelope_records.item_id(payload)
-            docking.handled.add(item)
             if isinstance(refusal, (refusals.TooManyToday, refusals.TooManyArriving)):
+                docking.deferred.add(item)
                 return self._status(docking, now_ms)
+            docking.handled.add(item)
             answer = Custody(item=item, journal=None, refusal=name)
             return [(device, "receipt", answer.encode()), *self._status(docking, now_ms)]
         if kind == "journal":
@@ -199,6 +201,7 @@ class Exchange:
         docking.hello = hello
         docking.roster_version = hello.roster_version
         docking.handled.clear()
+        docking.deferred.clear()
         docking.sent = docking.new = 0
         out: list[Message] = [(device, "time", Time(time_s=now_ms // 1000).encode())]
         with self.store.write() as tx:
@@ -456,7 +459,7 @@ class Exchange:
         if docking.hello is None:
             return []
         waiting = max(0, docking.hello.outbox - len(docking.handled))
-        if docking.fetch is not None or waiting:
+        if docking.fetch is not None or waiting > len(docking.deferred):
             docking.phase = SENDING
         else:
             docking.phase = RECEIVING if self._missing(docking) else SETTLED

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from protocol import blob, crypto, mqtt, noise
 from protocol.enrol import EnrolDevice
 from protocol.errors import Refusal
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, JOURNAL_BATCH_ENTRIES_MAX
 from protocol.link import Link
 from protocol.records import delivery_list, envelope, journal, signing, topics
 from protocol.records.bundle import Bundle
@@ -301,8 +301,8 @@ class DockedDevice:
         first = self.list is None
         self.list = delivery_list.accept(self.list, payload, self.roster.hub_ed25519, self.keys.id, self.wing)
         if first:
-            if self.journal and self.journal_acked < len(self.journal) - 1:
-                self.say("journal", self.batch(self.journal[self.journal_acked + 1 :]))
+            for start in range(self.journal_acked + 1, len(self.journal), JOURNAL_BATCH_ENTRIES_MAX):
+                self.say("journal", self.batch(self.journal[start : start + JOURNAL_BATCH_ENTRIES_MAX]))
             for sealed, _ in self.outbox.values():
                 self.say("envelope", sealed)
         wanted = [one.item for one in self.list.items if one.item not in self.bundles]
