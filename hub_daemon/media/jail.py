@@ -1,10 +1,12 @@
 """The jail of the media worker: what the process that decodes a stranger's bytes can still do is compute.
 
 `lock_in()` is called by the child itself, after it has warmed up everything it needs and before it reads the
-first byte of the item. Then: no file, no socket, no other program, no other process, a bound on memory and
-CPU. The system calls are an allow-list; what is not on it kills the process (SIGSYS). `open` and its kin
-answer EACCES instead, because libvpx asks /sys for the number of processors and goes on without an answer.
-`clone3` answers ENOSYS, so that libc falls back to `clone`, whose flags a filter can read.
+first byte of the item. Then: no file, no socket, no other program, no other process, no second thread, a bound
+on memory and CPU. The system calls are an allow-list; what is not on it kills the process (SIGSYS). `open` and
+its kin answer EACCES instead, because libvpx asks /sys for the number of processors and goes on without an
+answer. Every codec is told to use one thread; asking for another answers EAGAIN, as the process limit does for
+anybody but root. `clone3` answers ENOSYS, so that libc falls back to `clone`, whose flags a filter can read;
+`clone` for a new process kills.
 
 `self_test()` starts a child that locks itself in and then really tries: it tells what was refused and how.
 """
@@ -35,7 +37,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
 
-# Computing, memory, threads, the three open descriptors, and leaving.
+# Computing, memory, the three open descriptors, and leaving.
 ALLOWED = """
     read readv write writev lseek close fstat
     brk munmap mremap madvise
@@ -107,7 +109,7 @@ def _filter(seccomp: ModuleType) -> None:
             runnable = seccomp.Arg(2, seccomp.MASKED_EQ, PROT_EXEC, 0)
             _rule(seccomp, wall, seccomp.ALLOW, name, runnable)
         threads = seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, CLONE_THREAD)
-        _rule(seccomp, wall, seccomp.ALLOW, "clone", threads)
+        _rule(seccomp, wall, seccomp.ERRNO(errno.EAGAIN), "clone", threads)
         wall.load()
     except (OSError, ValueError, RuntimeError) as error:
         raise JailUnavailable(f"the system call filter cannot be loaded: {error}") from error
@@ -167,6 +169,12 @@ def _try_fork() -> None:
     os.fork()
 
 
+def _try_thread() -> None:
+    import _thread
+
+    _thread.start_new_thread(sum, ([],))
+
+
 def _try_kill() -> None:
     os.kill(os.getppid(), 0)
 
@@ -198,6 +206,7 @@ ATTEMPTS: dict[str, Callable[[], None]] = {
     "socketpair": _try_unix_socket,
     "execve": _try_execve,
     "fork": _try_fork,
+    "thread": _try_thread,
     "kill": _try_kill,
     "ptrace": _try_ptrace,
     "runnable memory": _try_runnable_memory,
@@ -211,10 +220,11 @@ REFUSED_EXIT = 92  # the attempt got an error
 
 def main(arguments: list[str]) -> int:
     """The child of the self test: warm up, lock in, try one thing."""
+    import _thread
     import mmap
     import socket
 
-    assert mmap and socket  # imported here: inside there is no import
+    assert _thread and mmap and socket  # imported here: inside there is no import
     attempt = ATTEMPTS[arguments[0]]
     ctypes.CDLL(None)
     try:
@@ -223,7 +233,7 @@ def main(arguments: list[str]) -> int:
         os._exit(NO_JAIL_EXIT)
     try:
         attempt()
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, RuntimeError):  # RuntimeError: no new thread
         os._exit(REFUSED_EXIT)
     os._exit(DONE_EXIT)
 

@@ -89,7 +89,7 @@ def letterbox(frame: Any, shape: Any = None) -> Any:
     scale = min(room_w / width, room_h / height)
     fit_w = max(2, min(room_w, round(width * scale / 2) * 2))
     fit_h = max(2, min(room_h, round(height * scale / 2) * 2))
-    small = frame.reformat(width=fit_w, height=fit_h, format="yuv420p", interpolation="AREA")
+    small = frame.reformat(width=fit_w, height=fit_h, format="yuv420p", interpolation="AREA", threads=1)
     for _ in range(turns):
         small = quarter_turn(small)
         fit_w, fit_h = fit_h, fit_w
@@ -118,7 +118,7 @@ def jpeg(frame: Any) -> bytes:
     context.time_base = Fraction(1, 1)
     context.thread_count = 1
     context.options = {"flags": "+bitexact+qscale", "global_quality": str(profile.JPEG_QSCALE * 118)}
-    picture = frame.reformat(format="yuvj420p")
+    picture = frame.reformat(format="yuvj420p", threads=1)
     picture.pts = 0
     data = b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
     if data[:2] != b"\xff\xd8":
@@ -155,7 +155,7 @@ def draw(pictures: Iterable[Any], frames: int, waveform: list[int]) -> tuple[byt
             still = jpeg(frame)
         if number not in places:
             continue
-        small = frame.reformat(width=thumb_w, height=thumb_h, format="yuv420p", interpolation="AREA")
+        small = frame.reformat(width=thumb_w, height=thumb_h, format="yuv420p", interpolation="AREA", threads=1)
         tenths = number * 10 // profile.FPS
         for place in (place for place, at in enumerate(places) if at == number):
             left, top = GAP + place % columns * (thumb_w + GAP), GAP + place // columns * row_h
