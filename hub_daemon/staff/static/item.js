@@ -15,7 +15,6 @@ function clockText(seconds) {
 function toggle() {
   if (!video) return;
   if (video.hidden) {
-    video.src = document.getElementById("player").dataset.src;
     video.hidden = false;
     sheet.hidden = true;
     drawWave();
@@ -34,7 +33,7 @@ async function drawWave() {
   const canvas = document.getElementById("wave");
   const draw = canvas.getContext("2d");
   try {
-    const bytes = await (await fetch(document.getElementById("player").dataset.src)).arrayBuffer();
+    const bytes = await (await fetch(video.src)).arrayBuffer();
     const sound = await new OfflineAudioContext(1, 1, 16000).decodeAudioData(bytes);
     const samples = sound.getChannelData(0);
     const step = Math.max(1, Math.floor(samples.length / canvas.width));
@@ -147,3 +146,5 @@ if (page.dataset.held === "yes") {
     }).catch(() => {});
   }, 60000);
 }
+
+page.dataset.ready = "yes"; // keys work from here on

@@ -92,6 +92,15 @@ document.addEventListener("submit", async (event) => {
     form.submit();
     return;
   }
+  if (form.name === "deal" && held) {
+    // the item whose decision is about to be sent is not dealt again
+    const skip = document.createElement("input");
+    skip.type = "hidden";
+    skip.name = "skip";
+    skip.value = held.action.split("/")[2];
+    form.append(skip);
+    return;
+  }
   const label = (event.submitter && event.submitter.dataset.hold) || form.dataset.hold;
   if (!label || holdMs === 0) return;
   event.preventDefault();
