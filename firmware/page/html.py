@@ -90,7 +90,8 @@ def page(ask: "Ask", name: str, body: "Iterator[str]", title: str = "", refresh:
     if refresh:
         yield '<noscript><meta http-equiv="refresh" content="3"></noscript>'
     yield f'</head><body data-read="{choice["read"]}" data-say="{w("say")}" data-hush="{w("hush")}">'
-    yield f'<a class="skip" href="#main">{w("skip")}</a><header class="top"><div class="bar"><a class="brand" href="/">'
+    yield f'<a class="skip" href="#main">{w("skip")}</a><header class="top"><div class="bar">'
+    yield '<a class="brand" href="/" aria-label="Perch">'
     yield f'<img src="{ask.static("perch.svg")}" alt="" width="44" height="44"><span>Perch</span></a>'
     yield f'<a class="help" href="/help"{_current(name == "help")}>{icon("help")}{w("help.link")}</a></div>'
     if ask.enrolled:

@@ -1,14 +1,11 @@
-"""Runs under MicroPython: the page of the device in a folder, without a wire; prints the heap after each tenth second.
+"""Runs under MicroPython beside a built device: its page alone, without a wire; prints the heap when it is lower.
 
-    micropython -X heapsize=256k only_the_page.py BUILD DATA PORT
+    micropython -X heapsize=256k only_the_page.py DATA PORT
 """
-
-import sys
-
-sys.path.insert(0, sys.argv[1])
 
 import asyncio
 import gc
+import sys
 import time
 
 from firmware.device import Device
@@ -30,14 +27,14 @@ async def watch():
 
 
 async def main():
-    device = Device(PosixStorage(sys.argv[2]), crypto.default().random, lambda: int(time.time()))
+    device = Device(PosixStorage(sys.argv[-2]), crypto.default().random, lambda: int(time.time()))
     gc.collect()
     print("device alone", gc.mem_alloc())
     app = make_app(device)
     gc.collect()
     print("with its page", gc.mem_alloc())
     asyncio.create_task(watch())
-    await app.start_server("127.0.0.1", int(sys.argv[3]))
+    await app.start_server("127.0.0.1", int(sys.argv[-1]))
 
 
 gc.threshold(24 * 1024)

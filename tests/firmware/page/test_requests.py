@@ -51,7 +51,10 @@ def test_every_page_carries_the_policy_and_is_not_kept_by_the_browser(cell, site
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/" + name for name in POST] + ["/record/begin", "/record/x/append", "/record/x/save"])
+CHANGES = ["/" + name for name in POST] + ["/record/begin", "/record/x/append", "/record/x/save"]
+
+
+@pytest.mark.parametrize("path", CHANGES)
 @pytest.mark.parametrize("headers", [
     {"Origin": "http://elsewhere.test"},
     {"Origin": "null"},
@@ -143,7 +146,8 @@ def test_ranges_that_make_no_sense_mean_the_whole_body():
 
 
 def test_media_that_was_not_approved_is_not_there(cell, site):
-    for path in ("/media/" + "00" * 32, "/own/" + "00" * 32, "/media/x", "/own/../keys", "/static/../app.py", "/static/x"):
+    nothing = "00" * 32
+    for path in ("/media/" + nothing, "/own/" + nothing, "/media/x", "/own/../keys", "/static/../app.py", "/static/x"):
         answer, _ = ask(site, "GET", path)
         assert answer.status == 404, path
 
@@ -168,7 +172,8 @@ def test_a_form_that_is_not_one_is_refused(cell, site, data):
 
 def test_text_of_every_script_comes_through_a_form_unchanged(cell, site):
     text = "Teitl\nŵyl, مرحبا بالعالم, zażółć, 你好, 👨\u200d👩\u200d👧 & <b>%41</b> + ="
-    answer, _ = ask(site, "POST", "/write", form(group="reading", text=text.replace("\n", "\r\n"), token="t"), mine(site))
+    fields = form(group="reading", text=text.replace("\n", "\r\n"), token="t")
+    answer, _ = ask(site, "POST", "/write", fields, mine(site))
     assert (answer.status, answer.headers["Location"]) == (303, "/waiting?saved=1")
     item = cell.device.waiting()[0]["item"]
     assert cell.device.outbox.text(item) == text
@@ -204,7 +209,9 @@ def test_a_group_or_thread_that_is_not_ones_own_is_not_available(cell, site):
     assert cell.device.waiting() == []
 
 
-@pytest.mark.parametrize("kind", ["", "text/html", "video/", "video/web m", "video/\r\nx", "audio/ogg", "video/" + "x" * 41])
+@pytest.mark.parametrize(
+    "kind", ["", "text/html", "video/", "video/web m", "video/\r\nx", "audio/ogg", "video/" + "x" * 41]
+)
 def test_a_media_type_that_is_no_video_is_refused(kind):
     with pytest.raises(BadMediaType):
         media_type_of(kind)
