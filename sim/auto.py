@@ -16,6 +16,7 @@ from hub_daemon.store import Store, items
 from protocol.blob import Builder
 from protocol.records.statement import Statement
 from sim.browser import window
+from sim.learner_page import carry_to_cell, settled
 from sim.stages import Stages, wait_until
 from sim.wing import Account, Learner, ProcessWing
 
@@ -84,7 +85,7 @@ class Play:
         if digits not in (second.text_content("main") or "").replace(" ", ""):
             raise AssertionError("the second administrator sees other digits than the device")
         second.click("#countersign")
-        wait_until(f"{learner.name}'s device is enrolled", lambda: self.status(learner)["state"] == "docked", 60)
+        wait_until(f"{learner.name}'s device is enrolled", lambda: settled(learner), 60)
 
     @staticmethod
     def _shown(page: Page, digits: str) -> bool:
@@ -110,21 +111,23 @@ class Play:
 
     # learners
 
-    def status(self, learner: Learner) -> dict[str, object]:
-        answer = self.pages[learner.id].request.get("/status.json")
-        found: dict[str, object] = answer.json()
-        return found
-
     def write(self) -> None:
         page, mail = self.pages[self.author.id], self.travelled[0]
+        before = self._waiting(page)
         page.goto("/group/writing")
         page.click("#write")
         page.fill("#text", POST)
         page.click("#send")
         page.wait_for_url("**/waiting?saved=*")
-        mail.item = bytes.fromhex(page.url.split("saved=")[1][:64])
+        (mail.item,) = self._waiting(page) - before
         mail.bytes_up = len(POST.encode())
         mail.at["saved"] = self.now()
+
+    @staticmethod
+    def _waiting(page: Page) -> set[bytes]:
+        """The author's own items, as the page of what waits shows them."""
+        page.goto("/waiting")
+        return {bytes.fromhex(str(one.get_attribute("data-item"))) for one in page.locator("[data-item]").all()}
 
     def record(self, video: Path | None) -> None:
         page, mail = self.pages[self.author.id], self.travelled[1]
@@ -148,14 +151,10 @@ class Play:
     def hand_over(self) -> None:
         self.wing.seat(self.author)
         docked = self.now()
-        wait_until("custody of everything", lambda: self._settled(self.author), STAGE_WAIT_S)
+        wait_until("custody of everything", lambda: settled(self.author), STAGE_WAIT_S)
         for mail in self.travelled:
             mail.at["docked"], mail.at["custody"] = docked, self.now()
-        self.wing.lift(self.author)
-
-    def _settled(self, learner: Learner) -> bool:
-        status = self.status(learner)
-        return bool(status["can_lift"]) and status["waiting"] == 0
+        carry_to_cell(self.wing, self.author)
 
     def approve_everything(self) -> None:
         moderators = [self.wing.account("moderator", number) for number in (0, 1)]
@@ -178,7 +177,7 @@ class Play:
     def _arrived(self) -> bool:
         page = self.pages[self.reader.id]
         found = page.request.get("/group/writing").text()
-        return self._settled(self.reader) and all(mail.item.hex() in found for mail in self.travelled)
+        return settled(self.reader) and all(mail.item.hex() in found for mail in self.travelled)
 
     def watch(self) -> None:
         """The reader opens both; the video plays to its end or for three seconds."""
@@ -248,8 +247,7 @@ def play(wing: ProcessWing, browser: Browser, stages: Stages, video: Path | None
     for learner in (acts.author, acts.reader):
         with stages.stage(f"{learner.name}'s device is enrolled: six digits, two administrators"):
             acts.enrol(learner)
-            wait_until("the first docking is done", lambda: acts._settled(learner), 60)  # noqa: B023
-            wing.lift(learner)
+            carry_to_cell(wing, learner)
     with stages.stage(f"{acts.author.name} writes a post in the cell"):
         acts.write()
     with stages.stage(f"{acts.author.name} records a video message"):

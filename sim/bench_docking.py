@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from sim.enrolling import enrol
-from sim.learner_page import save_video, settled
+from sim.learner_page import carry_to_cell, save_video, settled
 from sim.stages import wait_until
 from sim.wing import Learner, ProcessWing
 
@@ -28,7 +28,7 @@ def rows(quick: bool) -> list[dict[str, Any]]:
             wing.start()
             learner = wing.learners[0]
             enrol(wing, learner)
-            wing.lift(learner)
+            carry_to_cell(wing, learner)
             runs = [seated_to_custody_s(wing, learner) for _ in range(1 if quick else 3)]
         finally:
             wing.close()
@@ -46,10 +46,9 @@ def rows(quick: bool) -> list[dict[str, Any]]:
 
 def seated_to_custody_s(wing: ProcessWing, learner: Learner) -> float:
     save_video(learner, os.urandom(VIDEO_BYTES))
-    time.sleep(2)  # the device has noticed that it was lifted
     start = time.monotonic()
     wing.seat(learner)
     wait_until("custody", lambda: settled(learner), 60, every_s=0.05)
     found = time.monotonic() - start
-    wing.lift(learner)
+    carry_to_cell(wing, learner)
     return found

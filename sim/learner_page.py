@@ -6,7 +6,8 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from sim.wing import Learner
+from sim.stages import wait_until
+from sim.wing import Learner, ProcessWing
 
 
 def save_video(learner: Learner, body: bytes) -> str:
@@ -35,21 +36,35 @@ def status(learner: Learner) -> dict[str, Any]:
     return found
 
 
+def carry_to_cell(wing: ProcessWing, learner: Learner) -> None:
+    """Lift the device and wait until it has noticed: until then its page shows the docking that was."""
+    wing.lift(learner)
+    wait_until(f"{learner.name}'s device notices that it was lifted", lambda: status(learner)["state"] == "lifted", 20)
+
+
 def settled(learner: Learner) -> bool:
+    """Everything that was saved is in custody, and the device may be lifted."""
     found = status(learner)
-    return bool(found["can_lift"]) and found["waiting"] == 0
+    return found["state"] == "settled" and bool(found["can_lift"])
 
 
 def save_post(learner: Learner, text: str, group: str = "writing") -> str:
     """Fill in the form of the write page and send it; returns the item."""
+    before = waiting(learner)
     with urllib.request.urlopen(f"{learner.page}/write?group={group}", timeout=10) as answer:
         form = answer.read().decode()
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
     body = urllib.parse.urlencode({**fields, "text": text, "do": "send"}).encode()
     headers = {"Origin": learner.page, "Content-Type": "application/x-www-form-urlencoded"}
     request = urllib.request.Request(learner.page + "/write", body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return str(answer.url.split("saved=")[1][:64])
+    urllib.request.urlopen(request, timeout=10).close()
+    (item,) = waiting(learner) - before
+    return item
+
+
+def waiting(learner: Learner) -> set[str]:
+    """The learner's own items that the waiting page shows."""
+    return set(re.findall(r'data-item="([0-9a-f]{64})"', page_text(learner, "/waiting")))
 
 
 def page_text(learner: Learner, path: str) -> str:

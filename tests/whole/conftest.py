@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sim.enrolling import enrol
+from sim.learner_page import carry_to_cell
 from sim.wing import ProcessWing
 
 
@@ -18,7 +19,7 @@ def wing(tmp_path: Path) -> Iterator[ProcessWing]:
         made.start()
         for learner in made.learners:
             enrol(made, learner)
-            made.lift(learner)
+            carry_to_cell(made, learner)
         yield made
     finally:
         made.close()
