@@ -8,6 +8,7 @@ the hub.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from hub_daemon.blobs import BlobMissing, BlobStore
@@ -54,10 +55,14 @@ class Pipeline:
         self._clock_ms = clock_ms
         self._transcode = transcode
         self._no_jail_until_ms = 0
+        self._set_aside: Counter[bytes] = Counter()
         self.jail_fault = ""  # why no video is decoded on this machine; empty when all is well
 
     def step(self) -> bool:
-        """Do the next item. False: there is none that can be done now."""
+        """Do the next item. False: there is none that can be done now.
+
+        Raises whatever this machine's own trouble is (a full disk); the item waits and the others go first.
+        """
         item = self._next()
         if item is None:
             return False
@@ -74,6 +79,10 @@ class Pipeline:
             words = getattr(refusal, "words", WORDS_OTHERWISE)
             self._refuse(item, refusal.name, words, str(refusal))
             return True
+        except Exception:
+            # a full disk, no process to be had, a fault of ours: nobody's item is refused for that
+            self._set_aside[item.id] += 1
+            raise
         with self._store.write() as tx:
             now_ms = self._clock_ms()
             for made in renditions:
@@ -89,7 +98,7 @@ class Pipeline:
         jailed = self._clock_ms() >= self._no_jail_until_ms
         with self._store.read() as tx:
             waiting = [
-                (_attempts(tx, item.id), place, item)
+                (_attempts(tx, item.id) + self._set_aside[item.id], place, item)
                 for place, item in enumerate(items.in_state(tx, "ingested", WAITING_READ_MAX))
                 if jailed or item.kind != envelope_record.VIDEO
             ]

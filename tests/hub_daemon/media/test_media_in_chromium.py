@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,9 @@ from playwright.sync_api import sync_playwright
 
 from hub_daemon.media import worker
 from sim import recordings
+
+CHROMIUM = shutil.which("chromium") or ""
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -76,7 +80,7 @@ def page() -> Iterator[Any]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page()
         page.goto(f"http://localhost:{server.server_address[1]}/")
         yield page

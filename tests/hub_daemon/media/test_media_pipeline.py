@@ -183,6 +183,23 @@ def test_a_poisonous_item_does_not_hold_up_the_next_and_is_refused_after_its_att
     assert len(tried) == MEDIA_ATTEMPTS_MAX
 
 
+def test_trouble_of_the_machine_refuses_nobody_and_holds_nobody_up(wing: Wing, short: bytes) -> None:
+    """The disk takes no more blobs for a while: a real directory that cannot be written to."""
+    video, post = wing.put("v", short), wing.put("p")
+    parts = wing.directory / "blobs" / "parts"
+    parts.rename(wing.directory / "away")
+    parts.write_text("no directory")
+    for _ in range(MEDIA_ATTEMPTS_MAX + 1):
+        with pytest.raises(OSError):
+            while wing.pipeline.step():
+                pass
+    assert wing.item(video).state == "ingested" and wing.item(post).state == "pending"
+    parts.unlink()
+    (wing.directory / "away").rename(parts)
+    wing.run()
+    assert wing.item(video).state == "pending"
+
+
 def test_without_a_jail_videos_wait_and_posts_go_on(wing: Wing, short: bytes) -> None:
     def no_jail(data: bytes, media_type: str) -> Rendition:
         raise JailUnavailable("no seccomp here")
