@@ -2,8 +2,9 @@
 
     python -m firmware.build OUT [--march x64]
 
-OUT then holds protocol/ (without the CPython crypto backend), firmware/ (without this file and
-the CPython ports) and microdot as .mpy, the page's files as they are, and run.py:
+OUT then holds `program.mpy`, which carries protocol/ (without the CPython crypto backend),
+firmware/ (without the tools and CPython ports), microdot and the page's files as one ROM image
+(firmware/rom.py says why), and run.py:
 
     micropython -X heapsize=256k OUT/run.py --data DIR --port fd:N --page HOST:PORT
 """
@@ -14,14 +15,35 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-NOT_ON_A_DEVICE = {"protocol/crypto/nacl.py", "firmware/build.py", "firmware/ports/linux.py"}
+from firmware import rom, shake
+
+NOT_ON_A_DEVICE = {
+    "protocol/crypto/nacl.py",
+    "protocol/records/cddl.py",
+    "firmware/build.py",
+    "firmware/rom.py",
+    "firmware/shake.py",
+    "firmware/ports/linux.py",
+}
 MICRODOT = ("__init__.py", "microdot.py")  # its optional parts (templates, sessions, TLS…) are not used
-RUN = '''"""Starts the device; made by firmware/build.py."""
+ROOTS = {"main", "run"}  # what run.py calls
+RUN = '''"""Starts the device from its ROM image; made by firmware/build.py."""
 
 import sys
+
+import program
+import uctypes
+import vfs
+
+# the address of a function's code is the fourth word of the function
+WORD = 8 if sys.maxsize > 1 << 32 else 4
+code = int.from_bytes(uctypes.bytes_at(id(program.code) + 3 * WORD, WORD), sys.byteorder)
+vfs.mount(vfs.VfsRom(uctypes.bytearray_at(code + {offset}, {size})), "/rom")
+sys.path.insert(0, "/rom")
 
 from firmware.main import main
 
@@ -35,38 +57,59 @@ class BuildFailed(Exception):
 
 def build(out: Path, march: str = "x64") -> int:
     """Make OUT from this tree, replacing what it made there before; returns how many files it compiled."""
+    sources, files = _sources()
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        jobs = []
+        texts = shake.shake({name: source.read_text(encoding="utf-8") for source, name in sources}, ROOTS)
+        for name, text in texts.items():
+            source = Path(scratch) / name
+            source.parent.mkdir(parents=True, exist_ok=True)
+            source.write_text(text, encoding="utf-8")
+            jobs.append((source, name, source.with_suffix(".mpy"), march))
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            for name, compiled in zip(texts, pool.map(_compile, jobs)):
+                files[name[:-3] + ".mpy"] = compiled
+        carrier = Path(scratch) / "program.py"
+        carrier.write_text(rom.CARRIER)
+        plain = _compile((carrier, "program.py", Path(scratch) / "program.mpy", march))
+    image = rom.image(files)
+    program, offset = rom.carry(plain, image)
+    (out / "program.mpy").write_bytes(program)
+    (out / "run.py").write_text(RUN.format(offset=offset, size=len(image)))
+    return len(texts)
+
+
+def _sources() -> tuple[list[tuple[Path, str]], dict[str, bytes]]:
+    """([(source file, its name on the device)], {name: bytes} of what is taken as it is)."""
     root = Path(__file__).resolve().parent.parent
-    jobs: list[tuple[Path, str]] = []
+    sources: list[tuple[Path, str]] = []
+    files: dict[str, bytes] = {}
     for folder in ("protocol", "firmware"):
-        if (out / folder).exists():
-            shutil.rmtree(out / folder)
         for source in sorted((root / folder).rglob("*")):
             name = source.relative_to(root).as_posix()
             if "__pycache__" in name or source.is_dir() or name in NOT_ON_A_DEVICE:
                 continue
             if source.suffix == ".py":
-                jobs.append((source, name))
+                sources.append((source, name))
             elif name.startswith("firmware/page/"):
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, out / name)
+                files[name] = source.read_bytes()
     found = importlib.util.find_spec("microdot")
     if found is None or found.origin is None:
         raise BuildFailed("microdot is not installed: the device serves its page with it")
     for part in MICRODOT:
-        jobs.append((Path(found.origin).parent / part, "microdot/" + part))
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        list(pool.map(lambda job: _compile(job[0], job[1], out, march), jobs))
-    (out / "run.py").write_text(RUN)
-    return len(jobs)
+        sources.append((Path(found.origin).parent / part, "microdot/" + part))
+    return sources, files
 
 
-def _compile(source: Path, name: str, out: Path, march: str) -> None:
-    target = (out / name).with_suffix(".mpy")
+def _compile(job: tuple[Path, str, Path, str]) -> bytes:
+    source, name, target, march = job
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [compiler(), "-march=" + march, "-s", name, "-o", str(target), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise BuildFailed(name + ": " + (result.stderr or result.stdout).strip())
+    return target.read_bytes()
 
 
 def compiler() -> str:
@@ -79,13 +122,14 @@ def compiler() -> str:
 
 
 def main(argv: "list[str] | None" = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m firmware.build", description=__doc__.split("\n")[0])
+    """The command; exit code 1 when something could not be compiled."""
+    parser = argparse.ArgumentParser(prog="python -m firmware.build", description="Compile the device's program.")
     parser.add_argument("out", type=Path, help="folder to make")
     parser.add_argument("--march", default="x64", help="machine code of the crypto: x64, armv7emsp, …")
     given = parser.parse_args(argv)
     try:
         count = build(given.out, given.march)
-    except BuildFailed as failure:
+    except (BuildFailed, rom.CarrierUnknown) as failure:
         print("build failed: " + str(failure), file=sys.stderr)
         return 1
     print("compiled " + str(count) + " modules into " + str(given.out))

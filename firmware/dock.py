@@ -10,7 +10,6 @@ Whatever goes wrong on the wire ends in `lifted`, and the next time the link com
 from firmware import limits
 from firmware.sync import SETTLED, SOFTWARE, Sync
 from protocol.compat import TYPE_CHECKING
-from protocol.enrol import EnrolDevice
 from protocol.errors import Refusal
 from protocol.link import Link
 from protocol.session import Session
@@ -19,6 +18,7 @@ from protocol.stack import Stack
 if TYPE_CHECKING:
     from firmware.device import Device
     from firmware.storage import Random
+    from protocol.enrol import EnrolDevice
 
 
 class Dock:
@@ -47,6 +47,8 @@ class Dock:
         if identity.enrolled:
             _, roster = identity.need()
             return Session(True, pair, self._random, pattern="IK", remote_static=roster.hub_x25519)
+        from protocol.enrol import EnrolDevice  # once in a device's life: its heap is the docking's otherwise
+
         self._enrol = EnrolDevice(self._random, identity.seed, identity.ed25519, identity.x25519, SOFTWARE)
         return Session(True, pair, self._random, pattern="XX", payload=self._enrol.nonce)
 

@@ -5,6 +5,7 @@ from firmware import limits, outbox
 from protocol import blob
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
+from protocol.limits import CHUNK_BYTES
 from protocol.records.statement import Statement
 from protocol.records.want import BundleWant
 
@@ -34,7 +35,7 @@ class Fetching:
     def done_bytes(self) -> int:
         if self._fetch is None:
             return self._fetched_bytes
-        return self._fetched_bytes + min(self._fetch.size, self._stored * blob.CHUNK_BYTES)
+        return self._fetched_bytes + min(self._fetch.size, self._stored * CHUNK_BYTES)
 
     def total_bytes(self) -> int:
         return self._fetched_bytes + sum([size for _, size in self._device.inbox.blobs_missing()])
@@ -137,7 +138,7 @@ class Fetching:
             except Refusal:
                 leaves = None
         if manifest is not None:
-            stored = manifest.count if have >= size else have // blob.CHUNK_BYTES
+            stored = manifest.count if have >= size else have // CHUNK_BYTES
             while stored and not self._whole(manifest, stored - 1, inboxes.PART + name):
                 stored -= 1
         self._stored = stored
@@ -147,7 +148,7 @@ class Fetching:
     def _whole(self, manifest: blob.Manifest, index: int, name: str) -> bool:
         length = blob.chunk_length(manifest.size, index)
         try:
-            manifest.check(index, self._device.storage.blob_read(name, index * blob.CHUNK_BYTES, length))
+            manifest.check(index, self._device.storage.blob_read(name, index * CHUNK_BYTES, length))
         except Refusal:
             return False
         return True
@@ -173,7 +174,7 @@ class Fetching:
             if event[0] == "manifest":
                 storage.write(inboxes.LEAVES + name, event[1])
             elif event[0] == "chunk":
-                storage.blob_write(inboxes.PART + name, event[1] * blob.CHUNK_BYTES, event[2])
+                storage.blob_write(inboxes.PART + name, event[1] * CHUNK_BYTES, event[2])
                 storage.blob_sync(inboxes.PART + name)
                 fetch.stored(event[1])
                 self._stored = event[1] + 1

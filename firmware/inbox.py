@@ -17,6 +17,7 @@ from firmware.storage import Storage
 from protocol import blob, cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
+from protocol.limits import CHUNK_BYTES
 from protocol.records import delivery_list, gate, signing
 from protocol.records.bundle import Bundle
 from protocol.records.receipt import COMMITTED, REMOVED
@@ -230,7 +231,7 @@ class Inbox:
         builder = blob.Builder()
         offset = 0
         while offset < self._storage.blob_size(name):
-            piece = self._storage.blob_read(name, offset, blob.CHUNK_BYTES)
+            piece = self._storage.blob_read(name, offset, CHUNK_BYTES)
             builder.feed(piece)
             offset += len(piece)
         if offset != size or builder.finish().root != root:

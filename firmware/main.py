@@ -87,24 +87,36 @@ class Runner:
                 await self._pump(port)
             except OSError as error:
                 print("port " + self._port_name + ": " + str(error) + "; opening it again")
+            except Exception as error:  # a full card, a fault of ours: the docking ends visibly, the device goes on
+                self._report(error)
             finally:
                 reader.cancel()
                 port.close()
             self.dock.restart()
+            gc.collect()
             await asyncio.sleep(REOPEN_S)
 
     async def _read(self, port: "Port") -> None:
-        try:
-            while True:
+        while True:
+            try:
                 data = await port.read(limits.READ_BYTES_MAX)
-                if not data:
-                    break
+            except OSError:
+                data = b""
+            if not data:
+                break
+            try:
                 self.dock.receive(data, self._now())
-                self._wake.set()
-        except OSError:
-            pass
+            except Exception as error:
+                self._report(error)
+                break
+            self._wake.set()
         self._gone = True
         self._wake.set()
+
+    def _report(self, error: Exception) -> None:
+        print("docking ended by " + type(error).__name__ + ": " + str(error))
+        if hasattr(sys, "print_exception"):
+            sys.print_exception(error)
 
     async def _pump(self, port: "Port") -> None:
         self._gone = False

@@ -3,6 +3,7 @@
 from firmware import limits, outbox
 from protocol import blob
 from protocol.compat import TYPE_CHECKING
+from protocol.limits import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ class Sending:
         if own is None or own.blob is None or own.blob[1] != want.size:
             return
         if want.first != blob.MANIFEST_INDEX:
-            self._count(own.item, min(want.size, want.first * blob.CHUNK_BYTES))
+            self._count(own.item, min(want.size, want.first * CHUNK_BYTES))
         for index in range(want.first, want.first + want.count):
             entry = (want.root, want.size, index)
             if len(self._answers) < limits.ANSWERS_MAX and entry not in self._answers:
@@ -102,14 +103,14 @@ class Sending:
             data = storage.read("leaves/" + name) or b""
         else:
             length = blob.chunk_length(size, index)
-            data = storage.blob_read("blob/" + name, index * blob.CHUNK_BYTES, length)
+            data = storage.blob_read("blob/" + name, index * CHUNK_BYTES, length)
         if data and not self._publish("chunk", blob.pack_chunk(root, index, data)):
             return True  # no room now
         self._answers.pop(0)
         own = self._device.outbox.sending_root(root)
         if own is not None:
             if index != blob.MANIFEST_INDEX:
-                self._count(own.item, index * blob.CHUNK_BYTES + len(data))
+                self._count(own.item, index * CHUNK_BYTES + len(data))
             if own.item == self._current:
                 self.deadline = now + limits.CUSTODY_WAIT_MS
         return True

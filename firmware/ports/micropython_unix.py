@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_given: "dict[str, Any]" = {}  # the streams of fd:N, for as long as the process runs
+
+
 class StreamPort:
     """A wire as asyncio's own stream over anything that polls."""
 
-    def __init__(self, stream: "Any") -> None:
+    def __init__(self, stream: "Any", owned: bool = True) -> None:
         self._stream = stream
+        self._owned = owned  # a descriptor that the parent gave cannot be opened again
         self._reader: "Any" = asyncio.StreamReader(stream)
         self._writer: "Any" = self._reader if hasattr(self._reader, "drain") else asyncio.StreamWriter(stream, {})  # type: ignore[call-arg,arg-type]
 
@@ -32,13 +36,16 @@ class StreamPort:
         await self._writer.drain()
 
     def close(self) -> None:
-        self._stream.close()
+        if self._owned:
+            self._stream.close()
 
 
 async def open_port(name: str) -> StreamPort:
     """The wire called `name`; OSError when it cannot be opened."""
     if name.startswith("fd:"):
-        return StreamPort(open(int(name[3:]), "r+b"))
+        if name not in _given:
+            _given[name] = open(int(name[3:]), "r+b")
+        return StreamPort(_given[name], owned=False)
     if name.startswith("tcp:"):
         return StreamPort(_connect(name[4:]))
     if "'" in name:
