@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import importlib
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hub_daemon import keys, people
 from hub_daemon.people import ChangeRefused, People, Signer, WeakPassPhrase
@@ -54,9 +56,8 @@ class Asker:
 
 def check_common(phrase: str) -> None:
     """Refuse what stands in Django's list of the twenty thousand most common passwords."""
-    from django.contrib.auth.password_validation import CommonPasswordValidator
-
-    if phrase.lower().strip() in CommonPasswordValidator().passwords:
+    validation = importlib.import_module("django.contrib.auth.password_validation")
+    if phrase.lower().strip() in validation.CommonPasswordValidator().passwords:
         raise WeakPassPhrase("This pass phrase is one of the most common ones: use three or four words")
 
 
@@ -137,7 +138,8 @@ def _add(arguments: argparse.Namespace, made: People, asker: Asker, data: Path) 
     administrators = [one for one, works in made.everybody() if ADMINISTRATOR in one.roles and works]
     others = [one.person for one in administrators if one.person != person]
     if ADMINISTRATOR not in roles or not others:
-        _say(arguments, f"{person} is made. The wing needs two administrators before anybody can log in.", person=person)
+        words = f"{person} is made. The wing needs two administrators before anybody can log in."
+        _say(arguments, words, person=person)
         return 0
     second = others[0]
     signed_by = made.unlock(second, asker.ask(f"Pass phrase of {second}, who signs the first roster too"))
@@ -201,7 +203,7 @@ def _pass_phrase(arguments: argparse.Namespace, made: People, asker: Asker, data
 def _list(arguments: argparse.Namespace, made: People, asker: Asker, data: Path) -> int:
     roster = made.roster_or_none()
     named = {one.person for one in roster.staff} if roster else set()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"person": one.person, "name": one.name, "roles": list(one.roles), "on_roster": one.person in named,
          "works": works}
         for one, works in made.everybody()
@@ -211,11 +213,14 @@ def _list(arguments: argparse.Namespace, made: People, asker: Asker, data: Path)
             "staff": rows,
             "roster": roster.version if roster else 0,
             "learners": [{"id": one.id, "name": one.name} for one in roster.learners] if roster else [],
-            "groups": [{"id": g.id, "name": g.name, "members": list(g.members)} for g in roster.groups] if roster else [],
+            "groups": [
+                {"id": one.id, "name": one.name, "members": list(one.members)}
+                for one in (roster.groups if roster else [])
+            ],
         }, ensure_ascii=False))
         return 0
     for row in rows:
-        state = "" if row["works"] and row["on_roster"] else ("  disabled" if not row["works"] else "  not on the roster")
+        state = "  disabled" if not row["works"] else "" if row["on_roster"] else "  not on the roster"
         print(f"{row['person']:<20} {row['name']:<24} {', '.join(row['roles'])}{state}")
     if roster is None:
         print("No roster yet: the wing needs two administrators (perch staff add … --role administrator).")

@@ -71,7 +71,8 @@ def fill(wing: WingOnATable) -> None:
 
     wing.acquaint()
     made = worker.transcode(camera(), "video/webm")
-    root = wing.post("Reading list for March\nWhich book should we start with? I vote for the short one.", "eve", age_ms=80 * HOUR_MS)
+    words = "Reading list for March\nWhich book should we start with? I vote for the short one."
+    root = wing.post(words, "eve", age_ms=80 * HOUR_MS)
     moderation = wing.moderation
     item = moderation.deal("ann")
     assert item == root
@@ -121,11 +122,11 @@ def main(only: Any = None) -> int:
             while item != version.id:
                 wing.moderation.release("ben", item, wing.moderation.view("ben", item).item.version)
                 item = wing.moderation.deal("ben")
-            wing.moderation.return_("ben", item, wing.moderation.view("ben", item).item.version, wing.signer("ben"), 1, "")
+            seen = wing.moderation.view("ben", item).item.version
+            wing.moderation.return_("ben", item, seen, wing.signer("ben"), 1, "")
             wing.late_ms += 12_000
-            ann.page.evaluate("sessionStorage.clear(); document.body.dataset.undoS = 0")
-            ann.page.evaluate("document.querySelector('#answer').removeAttribute('data-hold')")
-            ann.page.evaluate("for (const b of document.querySelectorAll('[data-hold]')) b.removeAttribute('data-hold')")
+            ann.page.evaluate("sessionStorage.clear()")
+            ann.page.evaluate("document.querySelectorAll('[data-hold]').forEach(e => e.removeAttribute('data-hold'))")
             ann.page.click("#return")
             ann.page.wait_for_selector("#conflict")
             shoot(ann, "conflict")

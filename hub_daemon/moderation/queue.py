@@ -7,7 +7,6 @@ the same transaction. Whoever comes second gets `Conflict` and nothing of theirs
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hub_daemon.limits import (
@@ -15,23 +14,17 @@ from hub_daemon.limits import (
     OVERDUE_MS,
     READING_AGAIN_MS,
     THREAD_ABOVE_MAX,
-    TOLD_CHARS_MAX,
     WHY_CHARS_MAX,
 )
 from hub_daemon.moderation import reasons, statements, transitions
-from hub_daemon.moderation.errors import Conflict, NotAllowed, SamePerson, UnknownItem, Voided, WordsRefused, ago
+from hub_daemon.moderation.alerts import Alerts
+from hub_daemon.moderation.errors import NotAllowed, SamePerson, UnknownItem, Voided, WordsRefused
 from hub_daemon.moderation.statements import Signer
-from hub_daemon.store import Row, Store, Tx, items, log, queue
+from hub_daemon.store import Row, Tx, items, log, queue
 from hub_daemon.store.items import Item, Rendition
 from protocol.errors import Misuse
 from protocol.records.roster import Roster
 
-DONE_WORDS = {
-    "approve": "approved",
-    "return": "returned",
-    "reject": "rejected",
-    "recall": "recalled",
-}
 READERS = ("governor", "safer-custody")  # may read what was not dealt to them, with a reason, logged
 
 
@@ -71,24 +64,8 @@ class View:
         return None
 
 
-class Moderation:
-    """The engine. `roster()` gives the roster in force, `clock()` unix milliseconds; `on_change(item)` is called
-    after the commit of anything that may change a delivery list.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        roster: Callable[[], Roster],
-        blobs: object,
-        clock: Callable[[], int],
-        on_change: Callable[[bytes], object],
-    ) -> None:
-        self.store = store
-        self.roster = roster
-        self.blobs = blobs
-        self.clock = clock
-        self.on_change = on_change
+class Moderation(Alerts):
+    """The engine: dealing, reading, deciding; alerts and guards are its bases."""
 
     # dealing
 
@@ -235,8 +212,8 @@ class Moderation:
                 assert first is not None
                 if person in [name for name, _ in first.signatures]:
                     raise SamePerson("you have signed this item already; the second signature is another person's")
-                body = statements.again(first.body, entry, renditions, roster, new_to)
-                if body != first.body:
+                body = first.body
+                if statements.again(first.body, entry, renditions, roster, new_to) != body:
                     voided = self._void(tx, row, first.digest, person, now)
             else:
                 body = statements.approval(entry, version, renditions, roster, new_to, now // 1000)
@@ -353,141 +330,3 @@ class Moderation:
             raise WordsRefused("Ground 9 needs words: write what the learner should change")
         until = statements.appeal_until(self.clock() // 1000) if use != "recall" else ""
         return statements.fitting(reasons.words_for_learner(reason, own, until, language))
-
-    # people in danger
-
-    def safeguard(self, person: str, item: bytes) -> int:
-        """Raise an alert at once; an undecided item is held. Never refused for a version: it only ever raises.
-
-        Returns the alert's number.
-        """
-        now = self.clock()
-        with self.store.write() as tx:
-            row = self._row(tx, item)
-            step = transitions.find("safeguard", row["state"])
-            if step is not None:
-                if row["open_statement"] is not None:
-                    digest = bytes(row["open_statement"])
-                    queue.drop_decisions(tx, item, digest, "held: a person may be in danger", now)
-                    queue.set_open(tx, item, None)
-                self._move(tx, step, row, row["version"], person, now)
-            number = queue.add_alert(tx, item, row["author_learner"], person, now)
-            log.append(tx, now, person, "alert raised", item, f"alert {number}: a person may be in danger")
-        self.on_change(item)
-        return number
-
-    def acknowledge(self, person: str, number: int) -> None:
-        """Somebody has taken the alert, by name."""
-        now = self.clock()
-        with self.store.write() as tx:
-            if not queue.acknowledge_alert(tx, number, person, now):
-                raise self._alert_conflict(tx, number, now)
-            log.append(tx, now, person, "alert acknowledged", self._alert_item(tx, number), f"alert {number}")
-
-    def close_alert(self, person: str, number: int, told: str) -> None:
-        """The alert's holder says who was told; a second person has to confirm."""
-        told = told.strip()
-        if not told or len(told) > TOLD_CHARS_MAX:
-            raise WordsRefused("Write who was told and when, in at most 400 letters")
-        now = self.clock()
-        with self.store.write() as tx:
-            if not queue.close_alert(tx, number, person, told, now):
-                raise self._alert_conflict(tx, number, now)
-            log.append(tx, now, person, "alert closed", self._alert_item(tx, number), f"alert {number}: {told}")
-
-    def second_alert(self, person: str, number: int) -> None:
-        """The second person: the alert leaves the top of the page, the item goes back to the queue."""
-        now = self.clock()
-        with self.store.write() as tx:
-            alert = queue.alert(tx, number)
-            if alert is not None and alert["closed_by"] == person:
-                raise SamePerson("you closed this alert; another person has to confirm it")
-            if not queue.second_alert(tx, number, person, now):
-                raise self._alert_conflict(tx, number, now)
-            item = self._alert_item(tx, number)
-            log.append(tx, now, person, "alert confirmed", item, f"alert {number}")
-            if item is not None:
-                others = [a for a in queue.alerts_open(tx) if a["item"] is not None and bytes(a["item"]) == item]
-                row = self._row(tx, item)
-                step = transitions.find("resume", row["state"])
-                if step is not None and not others:
-                    self._move(tx, step, row, row["version"], person, now)
-                    log.append(tx, now, "hub", "back in the queue", item)
-
-    # guards
-
-    def roles(self, person: str) -> tuple[str, ...]:
-        """The roles the roster in force gives this person."""
-        for member in self.roster().staff:
-            if member.person == person:
-                return tuple(member.roles)
-        return ()
-
-    def _must(self, person: str, role: str, signer: Signer | None = None) -> None:
-        if role not in self.roles(person):
-            raise NotAllowed(f"this needs the role {role} in the roster in force")
-        if signer is not None:
-            if signer.person != person:
-                raise Misuse("a decision signed by another person's key")
-            if not any(m.person == person and m.public == signer.public for m in self.roster().staff):
-                raise NotAllowed("your key is not in the roster in force: ask an administrator")
-
-    def _row(self, tx: Tx, item: bytes) -> Row:
-        row = queue.item(tx, item)
-        if row is None:
-            raise UnknownItem("there is no such item")
-        return row
-
-    def _seen(self, tx: Tx, item: bytes, version: int, person: str, now: int) -> Row:
-        """The row, if it is still as `person` saw it and held it; the UPDATE says so once more."""
-        row = self._row(tx, item)
-        held = row["lease_owner"] == person and row["lease_until_ms"] > now
-        if row["version"] != version or not held:
-            raise self._conflict(tx, row, now)
-        return row
-
-    def _step(self, event: str, row: Row, now: int, target: str | None = None) -> transitions.Transition:
-        step = transitions.find(event, row["state"], target)
-        if step is None:
-            raise Conflict(
-                bytes(row["id"]), row["state"], "", "", 0, row["changed_ms"], now,
-                f"The item is {row['state'].replace('_', ' ')} now; it cannot be {event}ed.",
-            )
-        return step
-
-    def _move(self, tx: Tx, step: transitions.Transition, row: Row, version: int, person: str, now: int) -> None:
-        if not queue.move(tx, step, bytes(row["id"]), version, person, now, now + LEASE_MS_MAX):
-            raise self._conflict(tx, self._row(tx, bytes(row["id"])), now)
-
-    def _conflict(self, tx: Tx, row: Row, now: int) -> Conflict:
-        item = bytes(row["id"])
-        decisions = [d for d in queue.decisions_of(tx, item) if d["dropped_ms"] is None]
-        if row["state"] not in transitions.OPEN and decisions:
-            last = decisions[-1]
-            words = (
-                f"Decided {ago(now - last['at_ms'])} ago by another moderator: {DONE_WORDS[last['action']]}"
-                + (f", ground {last['reason']}" if last["reason"] else "")
-                + ". Nothing of yours was lost."
-            )
-            return Conflict(
-                item, row["state"], last["person"], last["action"], last["reason"], last["at_ms"], now, words
-            )
-        if row["state"] == transitions.ESCALATED:
-            words = "Held: a person may be in danger. It is not decided until the alert is closed."
-        elif row["lease_owner"] is not None and row["lease_until_ms"] > now:
-            words = "The item was dealt to another moderator after your time with it ended."
-        else:
-            words = "Your time with this item ended, or it changed since you saw it. It is back in the queue."
-        words += " Nothing of yours was lost."
-        return Conflict(item, row["state"], row["lease_owner"] or "", "", 0, row["changed_ms"], now, words)
-
-    def _alert_item(self, tx: Tx, number: int) -> bytes | None:
-        alert = queue.alert(tx, number)
-        return None if alert is None or alert["item"] is None else bytes(alert["item"])
-
-    def _alert_conflict(self, tx: Tx, number: int, now: int) -> Conflict:
-        alert = queue.alert(tx, number)
-        if alert is None:
-            return Conflict(b"", "", "", "", 0, now, now, "There is no such alert.")
-        by = alert["second_by"] or alert["closed_by"] or alert["acknowledged_by"] or ""
-        return Conflict(b"", "", by, "", 0, now, now, "Another person was faster with this alert; look at it again.")

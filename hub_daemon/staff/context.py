@@ -14,7 +14,7 @@ from protocol.errors import Misuse
 _hub: Any = None
 
 
-def set(hub: Any) -> None:  # noqa: A001 - the name is the contract
+def set(hub: Any) -> None:
     """Hand the hub in; before the first request."""
     global _hub
     _hub = hub

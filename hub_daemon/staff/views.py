@@ -312,7 +312,8 @@ def log_page(request: HttpRequest) -> HttpResponse:
         wanted = int(start_at) if start_at.isascii() and start_at.isdigit() and len(start_at) < 16 else size - 100
         first = max(0, min(wanted, max(0, size - 1)))
         rows = log.since(tx, first, min(100, LOG_PAGE_ROWS_MAX))
-        values = {"rows": rows[::-1], "size": size, "first": first, "root": log.root(tx), "edited": log.first_edited(tx)}
+        values = {"rows": rows[::-1], "size": size, "first": first, "root": log.root(tx)}
+        values["edited"] = log.first_edited(tx)
     values["older"] = max(0, first - 100) if first else None
     values["newer"] = first + 100 if first + 100 < size else None
     return render(request, "staff/log.html", values)

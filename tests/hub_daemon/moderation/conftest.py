@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "staff"))
 
-from wing_on_a_table import WingOnATable  # noqa: E402
+from wing_on_a_table import WingOnATable
 
 
 @pytest.fixture

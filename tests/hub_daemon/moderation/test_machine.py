@@ -77,7 +77,8 @@ class Queue(RuleBasedStateMachine):
         free = [
             i for i, o in self.model.items()
             if (o["owner"] is None or o["until"] <= self.now())
-            and (o["state"] in ("pending", "claimed") or (o["state"] == "awaiting_second" and person not in o["signed"]))
+            and o["state"] in ("pending", "claimed", "awaiting_second")
+            and person not in o["signed"]
         ]
         if not free:
             assert item is None

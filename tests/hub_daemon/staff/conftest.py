@@ -11,9 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from wing_on_a_table import PHRASES, WingOnATable  # noqa: E402
+from wing_on_a_table import PHRASES, WingOnATable
 
-from hub_daemon.staff import context, wsgi  # noqa: E402
+from hub_daemon.staff import context, wsgi
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

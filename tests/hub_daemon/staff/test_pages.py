@@ -376,7 +376,8 @@ def test_every_control_has_a_name_and_every_page_one_heading_and_a_title(wing, d
     one = desk("ann")
     one.page.click("#deal")
     titles = set()
-    for path in ("/login", "/", "/queue", "/bays", "/people", "/enrol", "/history", "/log", one.page.url[len(one.url):]):
+    item = one.page.url[len(one.url) :]
+    for path in ("/login", "/", "/queue", "/bays", "/people", "/enrol", "/history", "/log", item):
         one.page.goto(one.url + path)
         titles.add(one.page.title())
         nameless = one.page.evaluate(

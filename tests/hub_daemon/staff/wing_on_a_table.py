@@ -101,7 +101,9 @@ class WingOnATable:
         with self.store.write() as tx:
             items.insert(
                 tx,
-                items.Item(item, kind, author, bytes(8), group, parent, now, "ingested", 1, text, None, None, now, None),
+                items.Item(
+                    item, kind, author, bytes(8), group, parent, now, "ingested", 1, text, None, None, now, None
+                ),
             )
             assert items.to_pending(tx, item, renditions, marks, now)
         return item
