@@ -14,7 +14,6 @@ from microdot import Microdot, Request, Response
 
 from firmware.page import guard
 from firmware.page.ask import Ask, Site
-from firmware.page.html import in_pieces
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 
@@ -72,6 +71,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), usb=(), serial=()",
 }
 FILE_PIECE_BYTES = 1024
+PIECE_CHARS = 1024  # one write to the socket: few packets, and small enough for a fragmented heap
+STAYS = ("app", "ask", "guard", "words")  # the modules of the page that are never dropped
 UNLOADS = sys.implementation.name == "micropython"
 
 
@@ -144,15 +145,12 @@ class Page:
         raise NotFound(item.hex())
 
     def view(self, name: str) -> "View":
-        """The coroutine `module.function`; drops the view before it where the heap is small."""
+        """The coroutine `module.function`; drops the views before it where the heap is small."""
         module, function = name.split(".")
         path = "firmware.page." + module
         if UNLOADS and self._loaded != module:
-            if self._loaded:
-                del sys.modules["firmware.page." + self._loaded]
-                delattr(sys.modules["firmware.page"], self._loaded)
             self._loaded = module
-            gc.collect()
+            _drop(module)
         __import__(path)
         return getattr(sys.modules[path], function)  # type: ignore[no-any-return]
 
@@ -181,6 +179,17 @@ class Page:
             return Response({"refused": refusal.name}, status)
         trouble: "Any" = self.view("home.trouble")
         return html(trouble(self.ask(request, "trouble"), refusal.name), status)
+
+
+def _drop(but: str) -> None:
+    """Forget the page's modules that another request needed; what is still running keeps its own."""
+    package = sys.modules["firmware.page"]
+    for path in list(sys.modules):
+        name = path[14:]
+        if path.startswith("firmware.page.") and name != but and name not in STAYS:
+            del sys.modules[path]
+            delattr(package, name)
+    gc.collect()
 
 
 def id_of(text: str) -> bytes:
@@ -213,6 +222,20 @@ def file_pieces(path: str) -> "Iterator[bytes]":
 def static(path: str, kind: str) -> Response:
     headers = {"Content-Type": kind, "Cache-Control": "public, max-age=31536000, immutable"}
     return Response(file_pieces(path), 200, headers)
+
+
+def in_pieces(parts: "Iterator[str]") -> "Iterator[bytes]":
+    """Join short strings into pieces of about PIECE_CHARS, as UTF-8."""
+    held: "list[str]" = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= PIECE_CHARS:
+            yield "".join(held).encode()
+            held = []
+            size = 0
+    yield "".join(held).encode()
 
 
 def html(parts: "Iterator[str]", status: int = 200) -> Response:

@@ -1,10 +1,11 @@
-"""Device -> views -> here -> the browser: escaping, the frame around every page, and bytes in small pieces.
+"""Device -> views -> here -> the browser: escaping, the frame around every page and the parts that pages share.
 
-Everything that a person wrote goes through `esc` (attributes, form fields) or `prose` (what is read);
+Everything that a person wrote goes through `esc` (words.py; attributes, form fields) or `prose` (what is read);
 nothing else may put it into a page. Pages are generators of short strings: a whole page never stands in
 the heap at once.
 """
 
+from firmware.page.words import esc
 from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from firmware.page.ask import Ask
-
-PIECE_CHARS = 1024  # one write to the socket: few packets, and small enough for a fragmented heap
 
 # What a reader cannot see and what turns the order of letters round (R21). The joiners U+200C and U+200D
 # stay: Arabic, Persian and Indic words need them.
@@ -37,15 +36,6 @@ ICONS = {
 }
 
 
-def esc(value: object) -> str:
-    """Any text, safe between tags and inside a quoted attribute."""
-    text = str(value)
-    for bad, good in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
-        if bad in text:
-            text = text.replace(bad, good)
-    return text
-
-
 def prose(value: object) -> str:
     """What a person wrote, for reading: escaped, and every invisible or order-turning character shown."""
     text = esc(value)
@@ -60,20 +50,6 @@ def prose(value: object) -> str:
 
 def icon(name: str) -> str:
     return f'<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{ICONS[name]}"/></svg>'
-
-
-def in_pieces(parts: "Iterator[str]") -> "Iterator[bytes]":
-    """Join short strings into pieces of about PIECE_CHARS, as UTF-8."""
-    held: "list[str]" = []
-    size = 0
-    for part in parts:
-        held.append(part)
-        size += len(part)
-        if size >= PIECE_CHARS:
-            yield "".join(held).encode()
-            held = []
-            size = 0
-    yield "".join(held).encode()
 
 
 def page(ask: "Ask", name: str, body: "Iterator[str]", title: str = "", refresh: bool = False) -> "Iterator[str]":

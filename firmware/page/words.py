@@ -7,10 +7,17 @@ holds the words of one page and never a whole language. Strings hold no markup a
 
 import json
 
-from firmware.page.html import esc
-
 LANGUAGES = ("en", "cy")
 COMMON = ("home.tab", "groups.tab", "waiting.tab", "back.tab", "settings.tab", "help.link", "recorded.link")
+
+
+def esc(value: object) -> str:
+    """Any text, safe between tags and inside a quoted attribute."""
+    text = str(value)
+    for bad, good in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
+        if bad in text:
+            text = text.replace(bad, good)
+    return text
 
 
 class Words:

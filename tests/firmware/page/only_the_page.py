@@ -1,4 +1,4 @@
-"""Runs under MicroPython beside a built device: its page alone, without a wire; prints the heap when it is lower.
+"""Runs under MicroPython beside a built device: the device without a wire; prints the heap when it is lower.
 
     micropython -X heapsize=256k only_the_page.py DATA PORT
 """
@@ -9,6 +9,7 @@ import sys
 import time
 
 from firmware.device import Device
+from firmware.dock import Dock
 from firmware.page.app import make_app
 from firmware.ports.posix import PosixStorage
 from protocol import crypto
@@ -28,12 +29,14 @@ async def watch():
 
 async def main():
     device = Device(PosixStorage(sys.argv[-2]), crypto.default().random, lambda: int(time.time()))
+    dock = Dock(device, device.random)
     gc.collect()
-    print("device alone", gc.mem_alloc())
+    print("device and dock alone", gc.mem_alloc())
     app = make_app(device)
     gc.collect()
     print("with its page", gc.mem_alloc())
     asyncio.create_task(watch())
+    dock.tick(0)
     await app.start_server("127.0.0.1", int(sys.argv[-1]))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from firmware.page import app, html
+from firmware.page import app, html, words
 from firmware.page.words import COMMON, Words
 from hub_daemon.moderation.reasons import REASONS
 
@@ -76,7 +76,7 @@ def test_sentences_are_short_enough_for_a_reader_of_nine():
 
 def test_nothing_a_person_wrote_survives_escaping_as_markup():
     hostile = "<script>alert(1)</script>\"' onload=x &amp; \u202eabc\u202c \x00\x1b"
-    for text in (html.esc(hostile), html.prose(hostile)):
+    for text in (words.esc(hostile), html.prose(hostile)):
         assert "<script" not in text and '"' not in text.replace('class="odd"', "") and "'" not in text
     shown = html.prose(hostile)
     assert "\u202e" not in shown and "U+202E" in shown and "\x00" not in shown and "U+0000" in shown
