@@ -3,7 +3,8 @@
 from firmware.page import guard
 from firmware.page.app import html, see
 from firmware.page.ask import CHOICES
-from firmware.page.html import esc, heading, page, prose
+from firmware.page.html import heading, page, prose
+from firmware.page.words import esc
 from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:

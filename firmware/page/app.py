@@ -176,7 +176,7 @@ class Page:
         await guard.drain(request)
         status = guard.STATUS.get(refusal.name, 404 if refusal.name in ("NotFound", "NotShown") else 400)
         if first in ANSWERS_SCRIPTS and request.path != "/record":
-            return Response({"refused": refusal.name}, status)
+            return to_script({"refused": refusal.name}, status)
         trouble: "Any" = self.view("home.trouble")
         return html(trouble(self.ask(request, "trouble"), refusal.name), status)
 
@@ -221,7 +221,7 @@ def file_pieces(path: str) -> "Iterator[bytes]":
 
 def static(path: str, kind: str) -> Response:
     headers = {"Content-Type": kind, "Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(file_pieces(path), 200, headers)
+    return streamed(file_pieces(path), 200, headers)
 
 
 def in_pieces(parts: "Iterator[str]") -> "Iterator[bytes]":
@@ -240,7 +240,19 @@ def in_pieces(parts: "Iterator[str]") -> "Iterator[bytes]":
 
 def html(parts: "Iterator[str]", status: int = 200) -> Response:
     headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"}
-    return Response(in_pieces(parts), status, headers)
+    return streamed(in_pieces(parts), status, headers)
+
+
+def to_script(values: "dict[str, Any]", status: int = 200) -> Response:
+    """An answer for page.js or record.js."""
+    body: "Any" = values  # microdot makes JSON of a dict; its type stub does not say so
+    return Response(body, status, {"Cache-Control": "no-store"})
+
+
+def streamed(parts: "Iterator[bytes]", status: int, headers: "dict[str, str]") -> Response:
+    """A body that is made while it is sent."""
+    body: "Any" = parts  # microdot takes a generator; its type stub does not say so
+    return Response(body, status, headers)
 
 
 def see(path: str) -> Response:
@@ -273,6 +285,6 @@ def make_app(device: "Device", folder: "str | None" = None) -> Microdot:
     @app.errorhandler(413)
     async def too_large(request: Request) -> Response:
         await guard.drain(request)
-        return Response({"refused": "SliceTooLarge", "max": guard.SLICE_BYTES_MAX}, 413)
+        return to_script({"refused": "SliceTooLarge", "max": guard.SLICE_BYTES_MAX}, 413)
 
     return app

@@ -1,13 +1,12 @@
 """device.status() -> here -> home and page.js: what the dock is doing, in words, a picture and a bar."""
 
-from microdot import Response
-
+from firmware.page.app import to_script
 from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from microdot import Request
+    from microdot import Request, Response
 
     from firmware.page.app import Page
     from firmware.page.ask import Ask
@@ -54,7 +53,7 @@ def status_line(ask: "Ask") -> str:
     return " ".join(parts)
 
 
-async def status_json(page: "Page", request: "Request", rest: str) -> Response:
+async def status_json(page: "Page", request: "Request", rest: str) -> "Response":
     """What page.js asks for every second."""
     ask = page.ask(request, "dock", "month", "when")
     status = ask.status
@@ -71,7 +70,7 @@ async def status_json(page: "Page", request: "Request", rest: str) -> Response:
         "saved_at_s": status["saved_at_s"] or 0,
         "can_lift": bool(status["can_lift"]),
     }
-    return Response(answer, 200, {"Cache-Control": "no-store"})
+    return to_script(answer)
 
 
 def dock_panel(ask: "Ask") -> "Iterator[str]":

@@ -2,7 +2,8 @@
 
 from firmware.page.app import html
 from firmware.page.dock import dock_panel, dock_state
-from firmware.page.html import esc, heading, icon, page, prose
+from firmware.page.html import heading, icon, page, prose
+from firmware.page.words import esc
 from firmware.views import author_name
 from protocol.compat import TYPE_CHECKING
 

@@ -2,7 +2,7 @@
 
 from microdot import Response
 
-from firmware.page.app import id_of
+from firmware.page.app import id_of, streamed
 from protocol.compat import TYPE_CHECKING, const
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _send(request: "Request", found: "tuple[str, int, Callable[[int, int], bytes
         headers["Content-Range"] = "bytes " + str(first) + "-" + str(end - 1) + "/" + str(size)
         status = 206
     headers["Content-Length"] = str(end - first)
-    return Response(_pieces(read, first, end), status, headers)
+    return streamed(_pieces(read, first, end), status, headers)
 
 
 def _pieces(read: "Callable[[int, int], bytes]", first: int, end: int) -> "Iterator[bytes]":

@@ -1,7 +1,8 @@
 """Path -> here -> html: the recording page; record.js does the recording and upload.py takes it."""
 
 from firmware.page.app import html, id_of
-from firmware.page.html import crumb, esc, heading, icon, page, prose
+from firmware.page.html import crumb, heading, icon, page, prose
+from firmware.page.words import esc
 from protocol.compat import TYPE_CHECKING
 from protocol.limits import BLOB_BYTES_MAX
 

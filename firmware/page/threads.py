@@ -1,7 +1,8 @@
 """Path -> here -> html: the groups, the threads of one group, and the messages of one thread."""
 
 from firmware.page.app import html, id_of
-from firmware.page.html import crumb, dots, esc, heading, icon, page, prose, video
+from firmware.page.html import crumb, dots, heading, icon, page, prose, video
+from firmware.page.words import esc
 from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -11,14 +11,13 @@ the size, and the browser goes on from there. One recording at a time: the devic
 
 from binascii import crc32
 
-from microdot import Response
-
 from firmware.page import guard
+from firmware.page.app import to_script
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 
 if TYPE_CHECKING:
-    from microdot import Request
+    from microdot import Request, Response
 
     from firmware.page.app import Page
     from firmware.video import Recording
@@ -54,7 +53,7 @@ def media_type_of(text: str) -> str:
     return kind
 
 
-async def upload(site: "Page", request: "Request", rest: str) -> Response:
+async def upload(site: "Page", request: "Request", rest: str) -> "Response":
     name, _, act = rest.partition("/")
     if name == "begin" and not act:
         return await _begin(site, request)
@@ -68,14 +67,14 @@ async def upload(site: "Page", request: "Request", rest: str) -> Response:
     if act == "save":
         if coming.item is None:  # asked again: the answer was lost, the recording is not
             coming.item = coming.draft.save()
-        return Response({"item": coming.item.hex()})
+        return to_script({"item": coming.item.hex()})
     site.upload = None
     if coming.item is None:
         coming.draft.discard()
-    return Response({})
+    return to_script({})
 
 
-async def _begin(site: "Page", request: "Request") -> Response:
+async def _begin(site: "Page", request: "Request") -> "Response":
     fields = await guard.form(request)
     place = site.place(fields)
     media_type = media_type_of(fields.get("type", ""))
@@ -85,19 +84,19 @@ async def _begin(site: "Page", request: "Request") -> Response:
     site.upload = None
     draft = site.device.begin_video(place.group, place.root, text, media_type)
     site.upload = Upload(site.token(), draft)
-    return Response({"draft": site.upload.name, "slice": guard.SLICE_BYTES_MAX})
+    return to_script({"draft": site.upload.name, "slice": guard.SLICE_BYTES_MAX})
 
 
-async def _append(coming: Upload, request: "Request") -> Response:
+async def _append(coming: Upload, request: "Request") -> "Response":
     asked = str(request.args.get("offset", ""))
     offset = int(asked) if asked.isdigit() and len(asked) < 10 else -1
     data = await guard.body(request, guard.SLICE_BYTES_MAX)
     mark = (offset, len(data), crc32(data))
     if mark == coming.last and data:
-        return Response({"size": coming.size})  # its answer was lost
+        return to_script({"size": coming.size})  # its answer was lost
     if offset != coming.size or not data or coming.item is not None:
-        return Response({"refused": "OutOfOrder", "size": coming.size}, 409)
+        return to_script({"refused": "OutOfOrder", "size": coming.size}, 409)
     coming.draft.append(data)
     coming.size += len(data)
     coming.last = mark
-    return Response({"size": coming.size})
+    return to_script({"size": coming.size})

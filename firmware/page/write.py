@@ -1,10 +1,9 @@
 """Path -> here -> html and device.write_post: writing. The page keeps nothing; drafts are the device's."""
 
-from microdot import Response
-
 from firmware.page import guard
-from firmware.page.app import html, id_of, see
-from firmware.page.html import crumb, esc, heading, icon, page, prose
+from firmware.page.app import html, id_of, see, to_script
+from firmware.page.html import crumb, heading, icon, page, prose
+from firmware.page.words import esc
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 from protocol.limits import TEXT_BYTES_MAX
@@ -12,7 +11,7 @@ from protocol.limits import TEXT_BYTES_MAX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from microdot import Request
+    from microdot import Request, Response
 
     from firmware.page.app import Page, Place
     from firmware.page.ask import Ask
@@ -74,7 +73,7 @@ async def draft(site: "Page", request: "Request", rest: str) -> "Response":
         raise guard.BadForm("a draft of " + str(request.content_length) + " bytes")
     text = guard.text_of(bytes(await guard.body(request, guard.FORM_BYTES_MAX)))
     site.device.save_draft(place.key, text)
-    return Response({"kept": len(text)})
+    return to_script({"kept": len(text)})
 
 
 def _write(ask: "Ask", place: "Place", text: str, token: str, wrong: str) -> "Iterator[str]":
