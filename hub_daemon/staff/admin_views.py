@@ -35,6 +35,7 @@ def _people(request: HttpRequest, error: str = "", status: int = 200) -> HttpRes
     on_roster = {member.person for member in roster.staff}
     values: dict[str, Any] = {
         "roster": roster,
+        "staff": sorted(roster.staff, key=lambda one: one.name),
         "accounts": [(one, works) for one, works in hub.people.everybody() if one.person not in on_roster],
         "proposals": hub.people.proposals(),
         "roles_known": record.ROLES,

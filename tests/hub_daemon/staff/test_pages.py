@@ -394,3 +394,12 @@ def test_every_control_has_a_name_and_every_page_one_heading_and_a_title(wing, d
         ids = one.page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
         assert len(ids) == len(set(ids)), path
     assert len(titles) >= 8
+
+
+def test_an_alert_appears_on_start_by_itself(wing, desk):
+    item = wing.post("I cannot go on")
+    one = desk("ann")
+    one.page.mouse.click(5, 5)
+    wing.moderation.safeguard("cat", item)
+    one.page.wait_for_selector("[data-alert]", timeout=20000)
+    assert one.violations == []
