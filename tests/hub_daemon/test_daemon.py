@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from hub_daemon.broker.mosquitto import find_program
 from hub_daemon.store import log
 from tests.kits.docked import DockedDevice, wait_for
-from tests.kits.hub import Bayline, HubProcess, HubWing
+from tests.kits.hub import ROOT, Bayline, HubProcess, HubWing
 
 
 class Rig:
@@ -212,3 +214,67 @@ def test_a_video_goes_up_across_a_cut_and_is_taken_whole(one: Rig) -> None:
     root = next(iter(one.ann.blobs))
     assert one.wing.blobs.read(root) == one.ann.blobs[root]
     assert one.ann.messages and not any(parts.iterdir())
+
+
+def test_a_slate_docks_over_ethernet_with_the_same_stack(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "--tcp", "127.0.0.1:0")
+    try:
+        rig.hub.start()
+        line = next(line for line in rig.hub.log.read_text().splitlines() if "ethernet" in line)
+        wire = socket.create_connection(("127.0.0.1", int(line.rpartition(":")[2])))
+        noise = socket.create_connection(("127.0.0.1", int(line.rpartition(":")[2])))
+        noise.sendall(random.Random(1).randbytes(10_000))
+        item = rig.ann.write("reading", "by cable")
+        rig.ann.seat(wire.fileno())
+        assert wait_for(lambda: item in rig.ann.acked)
+        noise.close()
+        rig.ann.lift()
+        wire.close()
+        assert wait_for(lambda: "lifted tcp-" in rig.hub.log.read_text())
+    finally:
+        rig.close()
+
+
+def test_a_fault_in_one_bay_restarts_that_bay_alone(tmp_path: Path) -> None:
+    """A bay whose port is not there waits for it, and serves it when it comes."""
+    rig = Rig(tmp_path)
+    path = tmp_path / "late-port"
+    rig.hub.argv += ["--bay", f"late={path}"]
+    try:
+        rig.hub.start()
+        item = rig.ann.write("reading", "while the other bay has no port")
+        rig.ann.seat(rig.lines[0].fd)
+        assert wait_for(lambda: item in rig.ann.acked)
+        assert "late-port" in rig.hub.log.read_text()
+        extra = Bayline()
+        path.symlink_to(extra.path)
+        later = rig.ben.write("reading", "on the port that came late")
+        rig.ben.seat(extra.fd)
+        assert wait_for(lambda: later in rig.ben.acked, 15)
+        rig.ben.lift()
+        extra.close()
+    finally:
+        rig.close()
+
+
+def test_a_wrong_configuration_or_an_edited_register_stops_the_start_by_name(tmp_path: Path) -> None:
+    def start(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "perch", "hub", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode != 0
+        return done.stderr
+
+    (tmp_path / "hub.toml").write_text("[wing]\nname = 'a-wing'\n[bays]\nbuad = 9600\n")
+    assert "line 4" in start("--config", str(tmp_path / "hub.toml"))
+    assert "HOST:PORT" in start("--data", str(tmp_path / "d"), "--page", "nowhere")
+    wing = HubWing(tmp_path / "data")
+    wing.enrol("ann")
+    with wing.store.write() as tx:
+        tx.execute("UPDATE rosters SET register = (SELECT register FROM rosters WHERE version = 1)")
+    wing.store.close()
+    assert "RegisterEdited" in start("--data", str(tmp_path / "data"), "--wing", "a-wing", "--page", "none")
+    printed = subprocess.run(
+        [sys.executable, "-m", "perch", "hub", "--print-config"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "[bays]" in printed.stdout
