@@ -24,6 +24,8 @@ POST = "What I read this week\nA story about a heron that waits. Has anyone read
 VIDEO_TITLE = "My poem about the heron"
 RECORD_SECONDS = 5
 STAGE_WAIT_S = 90
+SIX = re.compile(r"^\d{6}$")
+PLAYING = "document.getElementById('video').currentTime > 0.5"
 
 
 @dataclass
@@ -94,19 +96,23 @@ class Play:
         return shown.count() > 0 and (shown.first.text_content() or "").replace(" ", "").strip() == digits
 
     def moderate(self, account: Account) -> int:
-        """Deal and approve until nothing is left for this person; returns how many were approved."""
+        """Deal, look and approve until nothing is left for this person; returns how many were approved."""
         page = self.staff[account.person]
         for done in range(20):
             page.goto("/")
             if page.locator("#deal").count() == 0:
                 return done
             page.click("#deal")
+            page.wait_for_load_state()
             if page.locator("#approve").count() == 0:
                 return done
-            if page.locator("video").count():
-                page.locator("video").first.evaluate("video => { video.muted = true; return video.play(); }")
-            page.click("#approve")
-            page.wait_for_load_state()
+            if page.locator("#play").count():
+                page.click("#play")
+                wait_until("the video plays", lambda: page.evaluate(PLAYING), 20)
+            with page.expect_navigation():
+                page.click("#approve")
+            page.get_by_role("button", name="Sign now").click()
+            expect(page.locator("#held")).to_have_attribute("data-state", "done", timeout=20_000)
         raise AssertionError("the queue never ends")
 
     # learners
@@ -183,21 +189,26 @@ class Play:
         """The reader opens both; the video plays to its end or for three seconds."""
         page = self.pages[self.reader.id]
         post, video = self.travelled
-        page.goto(f"/thread/{post.item.hex()}")
-        words = page.locator(f'[data-item="{post.item.hex()}"] .words').inner_text()
-        post.digests["text"] = hashlib.sha256(words.encode()).digest()
-        post.bytes_down = len(words.encode())
-        page.goto(f"/thread/{video.item.hex()}")
+        words = self._read_thread(page, post.item)
+        post.digests["text"], post.bytes_down = hashlib.sha256(words).digest(), len(words)
+        words = self._read_thread(page, video.item)
+        video.digests["text"] = hashlib.sha256(words).digest()
         player = page.locator("video.message-video").first
         player.evaluate("video => { video.muted = true; return video.play(); }")
         watched = "video => video.currentTime > 3 || video.ended"
         wait_until("the video plays", lambda: player.evaluate(watched), 30)
         body = page.request.get(player.get_attribute("src") or "").body()
         video.digests["video"], video.bytes_down = root_of(body), len(body)
-        title = page.locator(f'[data-item="{video.item.hex()}"] .words').inner_text()
-        video.digests["text"] = hashlib.sha256(title.encode()).digest()
         for mail in self.travelled:
             mail.at["seen"] = self.now()
+
+    @staticmethod
+    def _read_thread(page: Page, root: bytes) -> bytes:
+        """The words of a thread's first message as the page shows them: its first line is the heading."""
+        page.goto(f"/thread/{root.hex()}")
+        rest = page.locator(f'[data-item="{root.hex()}"] .words')
+        lines = [page.locator("h1").inner_text(), *(one.inner_text() for one in rest.all())]
+        return "\n".join(lines).encode()
 
     # what the hub's database says, for the table
 
@@ -229,7 +240,6 @@ class Play:
             store.close()
 
 
-SIX = re.compile(r"^\d{6}$")
 
 
 def root_of(body: bytes) -> bytes:

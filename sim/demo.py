@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sim.auto import Travelled, play
@@ -20,6 +21,7 @@ from sim.stages import StageFailed, Stages
 from sim.wing import Learner, ProcessWing
 
 LANDING_PORT = 8710
+PIPE_COLUMNS = 140
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_COLUMNS)  # the table in a file or a pipe
     if given.video and not given.video.is_file():
         console.print(f"[red]There is no file {given.video}.[/] Give --video the path of a WebM or MP4 file.")
         return 2
@@ -57,7 +61,7 @@ def main(argv: list[str]) -> int:
             stay(wing, stages)
         return 0
     except StageFailed as failed:
-        console.print(f"\n[bold red]The demonstration failed.[/] {failed}", highlight=False)
+        console.print("\n[bold red]The demonstration failed.[/]", escape(str(failed)), highlight=False)
         console.print(f"The logs are in {data / 'log'}.")
         given.data = data  # they are needed now
         return 1
@@ -106,13 +110,13 @@ def table_of(travelled: list[Travelled]) -> Table:
     """What travelled: item, digest, bytes, and the seconds at each stage."""
     table = Table(title="What travelled", title_justify="left")
     steps = [("docked", "custody"), ("custody", "approved"), ("approved", "delivered"), ("delivered", "seen")]
-    heads = ["item", "rendition", "digest on the device = signed", "bytes up", "bytes down"]
+    heads = ["item", "rendition", "digest: held = signed", "bytes up", "bytes down"]
     for name in heads + [f"{end} s" for _, end in steps]:
         table.add_column(name, justify="right" if name.endswith((" s", "up", "down")) else "left", overflow="fold")
     for mail in travelled:
         seconds = [f"{mail.at[end] - mail.at[begin]:.1f}" for begin, end in steps]
         for number, (role, digest) in enumerate(sorted(mail.digests.items(), reverse=True)):
-            shown = [f"{mail.what} {mail.item.hex()[:12]}", role, digest.hex()[:24]]
+            shown = [f"{mail.what} {mail.item.hex()[:8]}", role, digest.hex()[:16]]
             more = [str(mail.bytes_up), str(mail.bytes_down), *seconds] if number == 0 else [""] * 6
             table.add_row(*shown, *more)
     return table

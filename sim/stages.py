@@ -28,7 +28,8 @@ class Stages:
         start = time.monotonic()
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         try:
-            with Progress(*columns, console=self.console, transient=True) as progress:
+            quiet = not self.console.is_terminal
+            with Progress(*columns, console=self.console, transient=True, disable=quiet) as progress:
                 progress.add_task(name, total=None)
                 yield
         except StageFailed:
