@@ -77,7 +77,8 @@ def page(ask: "Ask", name: str, body: "Iterator[str]", title: str = "", refresh:
         yield "</ul></nav>"
     yield '</header><main id="main" tabindex="-1">'
     yield from body
-    yield f'</main><footer class="foot"><ul><li><a href="/recorded">{w("recorded.link")}</a></li>'
+    yield f'</main><footer class="foot"><ul><li><a href="/help">{w("help.link")}</a></li>'
+    yield f'<li><a href="/recorded">{w("recorded.link")}</a></li>'
     if not ask.enrolled:
         yield f'<li><a href="/settings">{w("settings.tab")}</a></li>'
     yield f'</ul><form method="post" action="/language"><input type="hidden" name="back" value="{esc(ask.path)}">'

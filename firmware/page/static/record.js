@@ -50,6 +50,7 @@
 
   async function start() {
     phase("go", words.go);
+    box.scrollIntoView({ block: "start" }); // oneself and the stop button on the screen together
     try {
       await cameraOn();
     } catch {

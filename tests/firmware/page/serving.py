@@ -71,7 +71,9 @@ class Cell:
 
     def send_back(self, item, reason, words, reject=False):
         """An own post of Ann's comes back."""
-        statement = self.wing.statement(item, "ann", action=REJECT if reject else RETURN, reason=reason, words=words)
+        action = REJECT if reject else RETURN
+        statement = self.wing.statement(item, "ann", action=action, reason=reason, words=words)
+        self.own = {**getattr(self, "own", {}), item: 6 if reject else 5}
         self._list(statement)
         self.device.receive_bundle(self.wing.bundle(statement))
 
