@@ -211,6 +211,7 @@ def figures(wire: Wire, port: Port, baud: int, payload: int, seconds: float, pee
     result: dict[str, Any] = {
         "bytes": payload,
         "seconds": round(seconds, 3),
+        "seconds_since_open": round(wire.now() / 1000, 3),
         "bytes_per_second": round(rate),
         "baud": baud,
         "goodput_of_line_rate": round(rate * 10 / baud, 4),
@@ -336,9 +337,9 @@ def send_file(given: argparse.Namespace, wire: Wire, port: Port, console: Consol
                 return 1
         seconds = time.monotonic() - started
         progress.update(task, completed=sending.size)
+        payload = sending.size - min(sending.resumed_from[:1] or [0])
+        result = figures(wire, port, given.baud, payload, seconds, sending.peer_figures)
         wire.goodbye()
-    payload = sending.size - min(sending.resumed_from[:1] or [0])
-    result = figures(wire, port, given.baud, payload, seconds, sending.peer_figures)
     result["file"], result["sha256"] = sending.name, sending.digest.hex()
     report(result, given.json, console, f"{sending.name}: {sending.size:,} bytes arrived and are verified")
     return 0

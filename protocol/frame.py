@@ -28,9 +28,6 @@ _POLYNOMIAL = 0xEDB88320  # CRC-32, reflected
 _STRIDE_BITS = const(256)  # syndromes kept of every 256th bit; the ones between are stepped to
 _STRIDE = bytes(_STRIDE_BITS // 8)
 
-_milestones = {_POLYNOMIAL: 0}  # syndrome of a flip -> its distance in bits from the body's end
-_farthest = [_POLYNOMIAL, 0]  # the last of them; the table grows to the longest frame that was ever damaged
-
 
 def encoded_bytes_max(payload_bytes: int) -> int:
     """Most bytes between the two zeros for a payload of this many bytes."""
@@ -107,22 +104,14 @@ def encode(payload: bytes) -> bytes:
     return bytes(memoryview(wire)[: end + CHECK_BYTES + 1])
 
 
-def _distance(syndrome: int, bits: int) -> int:
-    """How many bits from the end of a body the one flip lies that leaves this syndrome; -1: none does.
-
-    Every 256th syndrome is in a table; from any other one, at most 255 shifts lead to the next of them.
-    """
-    while _farthest[1] < bits:
-        _farthest[0] = binascii.crc32(_STRIDE, _farthest[0] ^ _CRC_START) ^ _CRC_START
-        _farthest[1] += _STRIDE_BITS
-        _milestones[_farthest[0]] = _farthest[1]
-    for steps in range(_STRIDE_BITS):
-        found = _milestones.get(syndrome)
-        if found is not None:
-            distance = found - steps
-            return distance if 0 <= distance < bits else -1
-        syndrome = (syndrome >> 1) ^ (_POLYNOMIAL if syndrome & 1 else 0)
-    return -1
+def _milestones(size: int) -> "dict[int, int]":
+    """Syndrome of a flip -> its distance in bits from the body's end, of every 256th bit of `size` bytes."""
+    syndrome = _POLYNOMIAL
+    found = {syndrome: 0}
+    for distance in range(_STRIDE_BITS, 8 * size + _STRIDE_BITS, _STRIDE_BITS):
+        syndrome = binascii.crc32(_STRIDE, syndrome ^ _CRC_START) ^ _CRC_START
+        found[syndrome] = distance
+    return found
 
 
 def _one_bit(value: int) -> bool:
@@ -140,6 +129,7 @@ class Reader:
     def __init__(self, payload_bytes_max: int = FRAME_PAYLOAD_BYTES_MAX) -> None:
         self._max = encoded_bytes_max(payload_bytes_max)
         self._held = bytearray(self._max)
+        self._milestones = _milestones(self._max)
         self._fill = 0
         self._skipping = False  # the segment is longer than any frame: nothing of it is kept up to its zero
         self._bad = b""  # the damaged segment just before this one, with one zero between them
@@ -241,10 +231,23 @@ class Reader:
         syndrome = 0
         for byte in segment[end:]:
             syndrome = syndrome << 7 | byte & 0x7F
-        distance = _distance(syndrome ^ crc, 8 * end)
+        distance = self._distance(syndrome ^ crc, 8 * end)
         at = end - 1 - (distance >> 3)
         if distance < 0 or (where >= 0 and at != where):
             return None
         mended = bytearray(segment)
         mended[at] ^= 1 << (7 - (distance & 7))
         return unstuff(bytes(mended), end)
+
+    def _distance(self, syndrome: int, bits: int) -> int:
+        """How many bits from the end of a body the one flip lies that leaves this syndrome; -1: none does.
+
+        Every 256th syndrome is in a table; from any other one, at most 255 shifts lead to the next of them.
+        """
+        for steps in range(_STRIDE_BITS):
+            found = self._milestones.get(syndrome)
+            if found is not None:
+                distance = found - steps
+                return distance if 0 <= distance < bits else -1
+            syndrome = (syndrome >> 1) ^ (_POLYNOMIAL if syndrome & 1 else 0)
+        return -1

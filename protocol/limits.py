@@ -5,14 +5,14 @@ from protocol.compat import const
 # frame and link
 FRAME_PAYLOAD_BYTES_MAX = const(8192)  # CRC-32 keeps its distance of 4 up to 11 KB; the link stays far below
 LINK_DATA_BYTES_MAX = const(4096)  # longer frames lose more to one flipped bit than they save in headers
-LINK_WINDOW_BYTES = const(65536)  # a hub's buffer each way: 0.2 s of 3 Mbaud, more than any adapter delays
+LINK_WINDOW_BYTES = const(262144)  # a hub's buffer each way: 0.9 s of 3 Mbaud; two losses in a row idle no line
 LINK_DEVICE_WINDOW_BYTES = const(16384)  # a device's buffer for what comes: 50 ms of 3 Mbaud
 LINK_DEVICE_SEND_BYTES = const(8192)  # ... and for what it sends: acks of a hub come within 20 ms
 LINK_DEVICE_DATA_BYTES_MAX = const(1024)  # a device's frames: four times less heap at 0.9 % of the wire
 LINK_WINDOW_BYTES_MAX = const(1 << 22)  # what a peer may promise to hold; offsets travel as 24 bits
-LINK_BURST_BYTES = const(8192)  # to_send hands out at least a frame and then up to this, so that resends stay prompt
+LINK_BURST_BYTES = const(8192)  # to_send hands out at least a frame, then up to this: resends stay prompt
 LINK_ACK_BYTES = const(16384)  # an ack this often in a stream: 0.1 % of the way back
-LINK_RANGES_MAX = const(32)  # received pieces one ack can name, and a receiver keeps apart
+LINK_RANGES_MAX = const(64)  # received pieces one ack can name, and a receiver keeps apart
 LINK_FLIGHT_FRAMES_MAX = const(2048)  # frames in flight: tiny writes must not grow the list without end
 LINK_ACK_WAIT_MS_MAX = const(20)  # received bytes wait this long for company before they are acked
 LINK_KEEP_MS = const(300)  # an idle line carries an ack this often
@@ -30,7 +30,7 @@ LINK_REFUSALS_MAX = const(64)  # valid frames of impossible content in one conne
 SESSION_PLAIN_BYTES_MAX = const(4096)  # plaintext of one record: 0.44 % of the wire goes to length and tag
 SESSION_HANDSHAKE_BYTES_MAX = const(1024)  # the longest handshake message, payload included
 SESSION_PENDING_BYTES_MAX = const(8192)  # plaintext that waits to be sealed; two records
-SESSION_RETRY_MS_MIN = const(250)  # after a refused or broken session the link rests this long, then twice ...
+SESSION_RETRY_MS_MIN = const(250)  # after a refused or broken session the link rests this long, twice ...
 SESSION_RETRY_MS_MAX = const(8000)  # ... up to this: a refused device asks eight times a minute
 
 # blobs

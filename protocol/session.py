@@ -65,6 +65,7 @@ class Session:
         self.pattern = pattern or ""
         self.up = False
         self.closed = False
+        self.record_bytes = SESSION_PLAIN_BYTES_MAX  # plaintext of our records; less where an end is small
         self._handshake: "Handshake | None" = None
         self._sender: "CipherState | None" = None
         self._receiver: "CipherState | None" = None
@@ -106,7 +107,7 @@ class Session:
             return data
         if not self._plain.size or self.closed:
             return b""
-        return self._seal(self._plain.take(SESSION_PLAIN_BYTES_MAX))
+        return self._seal(self._plain.take(self.record_bytes))
 
     def _seal(self, plain: bytes) -> bytes:
         assert self._sender is not None

@@ -5,7 +5,7 @@ it, so that the peer learns it at once; after a refusal the link rests, longer e
 """
 
 from protocol.compat import TYPE_CHECKING
-from protocol.limits import SESSION_RETRY_MS_MAX, SESSION_RETRY_MS_MIN
+from protocol.limits import SESSION_PLAIN_BYTES_MAX, SESSION_RETRY_MS_MAX, SESSION_RETRY_MS_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +111,8 @@ class Stack:
                     self.session.receive(what)
             elif event[0] == "up":
                 self.session = self._make_session()
+                # two frames' worth: a device that takes short frames has no heap for long records either
+                self.session.record_bytes = min(2 * self.link.data_bytes_max, SESSION_PLAIN_BYTES_MAX)
                 self._unsent = b""
                 self._unsent_at = 0
             else:

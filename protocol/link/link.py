@@ -127,6 +127,11 @@ class Link:
         """Bytes that `write` would take now."""
         return self._sender.room() if self.up else 0
 
+    @property
+    def data_bytes_max(self) -> int:
+        """Bytes of the longest frame that both ends take."""
+        return self._sender.data_bytes_max
+
     def unacked(self) -> int:
         """Bytes written that the peer has not acked yet."""
         return self._sender.written - self._sender.acked if self.up else 0
@@ -273,7 +278,7 @@ class Link:
             if hello.name == self._peer:
                 self._hello_now = self._hello_now or not hello.up
                 return
-            self._down("peer restarted", now, self._connection)
+            self._down("peer restarted", now)
         self._peer = hello.name
         if hello.peer == self._name():
             self._rise(hello, now)
@@ -293,7 +298,7 @@ class Link:
         self._counts["ups"] += 1
         self._events.append(("up",))
 
-    def _down(self, reason: str, now: int, connection: int = -1) -> None:
+    def _down(self, reason: str, now: int) -> None:
         if self.up:
             data = self._receiver.take(self._event_bytes_max)
             while data:  # it was acked: the layer above gets it
@@ -301,7 +306,8 @@ class Link:
                 data = self._receiver.take(self._event_bytes_max)
             self._events.append(("down", reason))
         self.up = False
-        self._connection = (self._connection + 1) & 0xFFFF if connection < 0 else connection
+        # a new name each time: no HELLO of the old connection can bring this end up again on its own
+        self._connection = (self._connection + 1) & 0xFFFF
         self._peer = packets.NOBODY
         self._hello_now = True
         self._hello_wait = LINK_HELLO_MS_MIN

@@ -2,7 +2,7 @@
 
     HELLO  0 | "perch" | version min, max | flags | own name 10 | peer's name 10 | window u32 | data max u16
     DATA   1 or 2 (2 asks for an ack at once) | offset u24 | serial u16 | bytes
-    ACK    3 | offset u24 | newest serial u16 | damage u16 | credit u32 | (gap u16, length u16) ...
+    ACK    3 | offset u24 | newest serial u16 | damage u16 | credit u32 | (gap u24, length u24) ...
     PING   4 | serial u16                      a serial without data: shows what was lost before it
 
 A name is the boot id (8 bytes) and the count of connections that this end has begun since (u16); the pair
@@ -35,6 +35,7 @@ OFFSETS = const(1 << 24)
 _MAGIC = b"perch"
 _HELLO = ">B5sBBB10s10sIH"
 _ACK = ">IHHI"
+_RANGE_BYTES = const(6)
 NOBODY = bytes(NAME_BYTES)
 
 
@@ -100,13 +101,11 @@ def parse_ping(payload: bytes) -> int:
 
 
 def ack_frame(offset: int, newest: int, damage: int, credit: int, ranges: "Ranges") -> bytes:
-    """`ranges`: absolute (start, end) beyond offset, ascending; gaps and lengths above 65535 are left out."""
+    """`ranges`: absolute (start, end) beyond offset, ascending, none empty."""
     parts = [struct.pack(_ACK, ACK << 24 | offset % OFFSETS, newest & 0xFFFF, damage & 0xFFFF, credit)]
     at = offset
     for start, end in ranges:
-        if start - at > 0xFFFF or end - start > 0xFFFF:
-            break
-        parts.append(struct.pack(">HH", start - at, end - start))
+        parts.append((start - at).to_bytes(3, "big") + (end - start).to_bytes(3, "big"))
         at = end
     return b"".join(parts)
 
@@ -125,13 +124,14 @@ class Ack:
 def parse_ack(payload: bytes) -> Ack:
     """Raises LinkRefusal where sizes are wrong or ranges are empty, touching or descending."""
     size = struct.calcsize(_ACK)
-    if len(payload) < size or (len(payload) - size) % 4:
+    if len(payload) < size or (len(payload) - size) % _RANGE_BYTES:
         raise LinkRefusal("ACK of a wrong size")
     first, newest, damage, credit = struct.unpack(_ACK, payload[:size])
     ranges = []
     at = 0
-    for index in range(size, len(payload), 4):
-        gap, length = struct.unpack(">HH", payload[index : index + 4])
+    for index in range(size, len(payload), _RANGE_BYTES):
+        gap = int.from_bytes(payload[index : index + 3], "big")
+        length = int.from_bytes(payload[index + 3 : index + 6], "big")
         if gap == 0 or length == 0:
             raise LinkRefusal("ACK with an empty range")
         ranges.append((at + gap, at + gap + length))

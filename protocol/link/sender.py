@@ -48,7 +48,7 @@ class Sender:
         self.serial = 0  # of the next frame
         self.flight: "list[Flight]" = []  # (serial, start, end, sent ms), oldest first
         self.lost: "list[Span]" = []
-        self._limit_bytes = min(self._data_max, data_max)
+        self.data_bytes_max = min(self._data_max, data_max)
         self._damage_seen = 0
         self.round_trip_ms = -1
         self.tail_ms = LINK_TAIL_START_MS
@@ -205,7 +205,7 @@ class Sender:
     def _measure_damage(self, damage: int, sent: int) -> None:
         events = (damage - self._damage_seen) & 0xFFFF
         self._damage_seen = damage
-        if events == 0 and self.frame_bytes == self._limit_bytes:
+        if events == 0 and self.frame_bytes == self.data_bytes_max:
             self._damage_bytes = min(self._damage_bytes + sent, _MEMORY_BYTES)
             return
         self._damage_events += events
@@ -220,8 +220,8 @@ class Sender:
         if self._damage_events:
             for least, size in _SIZES:
                 if apart >= least:
-                    return min(size, self._limit_bytes)
-        return self._limit_bytes
+                    return min(size, self.data_bytes_max)
+        return self.data_bytes_max
 
     def backoff(self) -> None:
         """No answer to the last probe: wait longer for the next one."""

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from protocol import frame
+from protocol.limits import LINK_RANGES_MAX, LINK_WINDOW_BYTES
 from protocol.link import Link, packets
 from sim.memory_wire import Lcg, MemoryWire, Pair
 
@@ -121,9 +122,11 @@ hostile = st.one_of(
     st.builds(packets.ping_frame, st.integers(0, 65535)),
     st.builds(
         lambda offset, newest, damage, credit, ranges:
-            packets.ack_frame(offset, newest, damage, credit, []) + b"".join(r.to_bytes(4, "big") for r in ranges),
+            packets.ack_frame(offset, newest, damage, credit, [])
+            + b"".join(r.to_bytes(6, "big") for r in ranges),
         st.integers(0, 1 << 24) | st.integers(0, 6000), st.integers(0, 65535) | st.integers(0, 5),
-        st.integers(0, 65535), st.integers(0, (1 << 32) - 1), st.lists(st.integers(0, (1 << 32) - 1), max_size=40),
+        st.integers(0, 65535), st.integers(0, (1 << 32) - 1),
+        st.lists(st.integers(0, (1 << 48) - 1) | st.integers(1, 300).map(lambda n: n << 24 | n), max_size=40),
     ),
     st.builds(
         lambda name, peer, up, window, size, low, high: packets.Hello(name, peer, up, window, size, low, high).encode(),
@@ -146,11 +149,11 @@ def test_a_hostile_peer_costs_bounded_memory_and_never_an_exception(
             a.write(bytes(5000))
         a.receive(frame.encode(payload), now)
         assert len(a.to_send(now)) < 3 * 8192
-        assert len(a._receiver.ranges) <= 32
-        assert a._sender.written - a._sender.acked <= 65536
+        assert len(a._receiver.ranges) <= LINK_RANGES_MAX
+        assert a._sender.written - a._sender.acked <= LINK_WINDOW_BYTES
         assert len(a._sender.flight) <= 2048
         assert a._sender.acked <= a._sender.fresh <= a._sender.written
-        assert a._receiver.contiguous - a._receiver.taken <= 65536
+        assert a._receiver.contiguous - a._receiver.taken <= LINK_WINDOW_BYTES
 
 
 def test_a_peer_that_never_acks_is_given_up_by_name() -> None:
@@ -172,7 +175,7 @@ def test_a_peer_that_acks_the_future_or_exceeds_its_credit_is_counted_then_reset
         packets.ack_frame(1000, -1, 0, 65536, []),
         packets.ack_frame(0, 5, 0, 65536, []),
         packets.ack_frame(0, -1, 0, 65536, [(10, 20)]),
-        packets.data_frame(65536, 0, b"x", False),
+        packets.data_frame(LINK_WINDOW_BYTES, 0, b"x", False),
         packets.data_frame(1 << 23, 0, b"x", False),
         b"\x09",
         b"\x01",
@@ -217,6 +220,35 @@ def test_our_own_echo_is_refused_and_no_version_in_common_never_comes_up() -> No
     before = a.counters["refused"]
     a.receive(frame.encode(other.encode()), 1000)
     assert not a.up and a.counters["refused"] == before + 1
+
+
+def test_a_stranger_on_the_wire_costs_one_new_connection_and_no_byte() -> None:
+    a, b = pair_up()
+    pair = Pair(a, b, MemoryWire(), 200)
+    a.write(bytes(50000))
+    pair.run(201)
+    stranger = packets.Hello(b"stranger-1", packets.NOBODY, False, 65536, 4096)
+    b.receive(frame.encode(stranger.encode()), pair.now)
+    ups = [0, 0]
+    events: list[list[str]] = [[], []]
+
+    def collect() -> bool:
+        for index, end in enumerate((a, b)):
+            while (event := end.next_event()) is not None:
+                events[index].append(event[0])
+                ups[index] += event[0] == "up"
+        return ups == [1, 1]
+
+    pair.run(1000, collect)
+    assert ups == [1, 1] and a.write(b"again") == 5
+    got = b""
+    while got != b"again":
+        pair.run(pair.now + 5)
+        event = b.next_event()
+        if event is not None:
+            assert event[0] == "data"
+            got += event[-1]  # type: ignore[operator]
+    assert a.counters["refused"] == b.counters["refused"] == 0
 
 
 def test_a_repaired_control_frame_is_not_trusted() -> None:

@@ -60,7 +60,7 @@ def transfer(wire, size=20000):
     def pump():
         at_device.pump()
         at_hub.pump()
-        if device.up:
+        if device.up and device.unacked() < 3000:
             some = BLOCK[progress[0] % 500 :][: min(1000, size - progress[0])]
             progress[0] += device.write(some)
         return at_hub.got >= size
