@@ -34,8 +34,9 @@ class Dock:
         self._new_link()
 
     def _new_link(self) -> None:
-        self.stack = Stack(Link.for_device(self._random(8)), self._make_session)
         self._leave()
+        self.stack: "Stack" = None  # type: ignore[assignment]  # its buffers make room for the new ones
+        self.stack = Stack(Link.for_device(self._random(8)), self._make_session)
 
     def restart(self) -> None:
         """The wire was opened anew: nothing of the last connection counts any more."""

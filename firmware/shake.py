@@ -76,7 +76,8 @@ class _Limits(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> "ast.AST | None":
         self.generic_visit(node)
         first = node.targets[0]
-        return None if isinstance(first, ast.Name) and first.id == "__all__" else node
+        # MicroPython takes __slots__ and does nothing with it
+        return None if isinstance(first, ast.Name) and first.id in ("__all__", "__slots__") else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)

@@ -79,11 +79,13 @@ class Sync:
 
     def receive(self, data: bytes, now: int) -> None:
         """Bytes of the session's stream. What the hub gets wrong is refused, journaled and costs nothing else."""
-        self._client.receive(data, now)
-        event = self._client.next_event()
-        while event is not None:
-            self._take(event, now)
+        # in small pieces: what the client gathers is then one packet and little more
+        for at in range(0, len(data), limits.READ_BYTES_MAX):
+            self._client.receive(data[at : at + limits.READ_BYTES_MAX], now)
             event = self._client.next_event()
+            while event is not None:
+                self._take(event, now)
+                event = self._client.next_event()
 
     def tick(self, now: int) -> None:
         self._client.tick(now)
