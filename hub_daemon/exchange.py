@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from hub_daemon import custody, refusals
-from hub_daemon.blobs import BlobStore, Part
+from hub_daemon import custody, refusals, serving
+from hub_daemon.blobs import BlobStore
 from hub_daemon.delivery import Delivery, Issued
+from hub_daemon.docking import RECEIVING, SENDING, SETTLED, Docking, Message
 from hub_daemon.keys import HubKeys
 from hub_daemon.limits import GATE_AGAIN_S, REFUSALS_LOGGED_MAX, REFUSALS_PER_DOCKING_MAX
-from hub_daemon.store import Store, Tx, blobs, envelopes, items, journal, lists, log, rosters
+from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters
 from hub_daemon.wing import Wing
 from protocol import blob as blob_records
 from protocol import cbor
@@ -26,40 +26,10 @@ from protocol.errors import Refusal
 from protocol.limits import CHUNK_BYTES, CODE_CHARS_MAX, SEALED_BYTES_MAX
 from protocol.records import envelope as envelope_records
 from protocol.records import journal as journal_records
-from protocol.records import receipt as receipt_records
 from protocol.records.hello import Hello, Status, Time
 from protocol.records.journal import JournalBatch, JournalBroken
-from protocol.records.receipt import COMMITTED, Custody
-from protocol.records.roster import Device
-from protocol.records.statement import Statement
+from protocol.records.receipt import Custody
 from protocol.records.want import BundleWant
-
-Message = tuple[bytes, str, bytes]  # (device id, kind, payload), going down
-
-SENDING = "sending"
-RECEIVING = "receiving"
-SETTLED = "settled"
-
-
-@dataclass
-class Docking:
-    """One visit of one device. `handled` are the envelopes answered for good in this visit."""
-
-    device: Device
-    roster_version: int = 0
-    hello: Hello | None = None
-    issued: Issued | None = None
-    fetch: Fetch | None = None
-    part: Part | None = None
-    fetching: bytes = b""
-    handled: set[bytes] = field(default_factory=set)
-    deferred: set[bytes] = field(default_factory=set)  # stays in the outbox: not today
-    sent: int = 0
-    new: int = 0
-    refused: int = 0
-    phase: str = ""
-    progress: tuple[int, int] = (0, 0)
-    close: str = ""  # a reason: the bay ends the docking
 
 
 class Exchange:
@@ -381,76 +351,25 @@ class Exchange:
         value = cbor.loads(payload)
         if isinstance(value, dict) and len(value) == 1:
             return self._bundles(docking, BundleWant.decode(payload), now_ms)
-        want = Want.decode(payload)
-        size = None if docking.issued is None else docking.issued.blobs.get(want.root)
-        if size is None or size != want.size:
-            raise refusals.BlobNotListed(f"blob {want.root.hex()[:16]} of {want.size} bytes")
-        answers = blob_records.answer(want, self.blobs.leaves(want.root), self.blobs.reader(want.root))
-        return [(docking.device.id, "chunk", make()) for make in answers]
+        return serving.chunks(docking, Want.decode(payload), self.blobs)
 
     def _bundles(self, docking: Docking, want: BundleWant, now_ms: int) -> list[Message]:
         out: list[Message] = []
         for wanted in want.items:
             try:
-                out.append((docking.device.id, "bundle", self._bundle(docking, wanted)))
+                with self.store.read() as tx:
+                    out.append(serving.bundle(tx, docking, wanted, self._delivery))
             except Refusal as refusal:
                 self._refuse(docking, docking.device.id, "want", refusal, wanted, now_ms)
         return out
 
-    def _bundle(self, docking: Docking, wanted: bytes) -> bytes:
-        """The bundle of a listed item, exactly under the statement that the list names."""
-        listed = None if docking.issued is None else docking.issued.list.statement_of(wanted)
-        with self.store.read() as tx:
-            item = items.get(tx, wanted)
-            if listed is None or item is None or item.statement != listed:
-                raise refusals.ItemNotListed(f"item {wanted.hex()[:16]}")
-            bundle = self._delivery.bundle(tx, item)
-        if bundle is None:
-            raise refusals.ItemNotListed(f"item {wanted.hex()[:16]}")
-        return bundle.encode()
-
     def _receipt(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
-        """A verified receipt is kept. The first one of a learner other than the author makes an item
-        delivered.
-        """
-        receipt = receipt_records.accept(payload, docking.device.ed25519)
-        device = docking.device
-        became_delivered = False
         with self.store.write() as tx:
-            item = items.get(tx, receipt.item)
-            signed = items.statement(tx, receipt.statement)
-            if item is None or signed is None or signed.item != receipt.item:
-                raise refusals.StatementForeign(f"item {receipt.item.hex()[:16]}")
-            statement = Statement.decode(signed.body)
-            if device.learner not in statement.audience.learners:
-                raise refusals.StatementForeign(f"item {receipt.item.hex()[:16]} is not for {device.learner}")
-            before = lists.receipts_of_device(tx, device.id).get(receipt.item)
-            repeated = before is not None and (before.statement, before.state) == (
-                receipt.statement,
-                receipt.state,
-            )
-            lists.put_receipt(
-                tx,
-                lists.Receipt(
-                    device.id,
-                    receipt.item,
-                    receipt.statement,
-                    receipt.state,
-                    receipt.list_version,
-                    payload,
-                    now_ms,
-                ),
-            )
-            if not repeated:
-                word = "received" if receipt.state == COMMITTED else "removed"
-                log.append(tx, now_ms, f"device:{device.id.hex()}", word, receipt.item)
-            committed = receipt.state == COMMITTED and item.statement == receipt.statement
-            if committed and device.learner != item.author_learner:
-                became_delivered = items.delivered(tx, item.id, now_ms)
-        if receipt.state == COMMITTED and not repeated:
+            kept = serving.take_receipt(tx, docking, payload, now_ms)
+        if kept.fresh:
             docking.new += 1
         out = self._status(docking, now_ms)
-        return out + self.refresh(now_ms) if became_delivered else out
+        return out + self.refresh(now_ms) if kept.delivered else out
 
     # what everybody is told
 
@@ -462,21 +381,10 @@ class Exchange:
         if docking.fetch is not None or waiting > len(docking.deferred):
             docking.phase = SENDING
         else:
-            docking.phase = RECEIVING if self._missing(docking) else SETTLED
+            with self.store.read() as tx:
+                docking.phase = RECEIVING if serving.is_missing(tx, docking) else SETTLED
         status = Status(phase=docking.phase, sent=docking.sent, waiting=waiting, new=docking.new, time_s=now_ms // 1000)
         return [(docking.device.id, "hello", status.encode())]
-
-    def _missing(self, docking: Docking) -> bool:
-        """Whether the device has not yet confirmed everything on its list."""
-        if docking.issued is None:
-            return True
-        with self.store.read() as tx:
-            receipts = lists.receipts_of_device(tx, docking.device.id)
-        for listed in docking.issued.list.items:
-            receipt = receipts.get(listed.item)
-            if receipt is None or (receipt.statement, receipt.state) != (listed.statement, COMMITTED):
-                return True
-        return False
 
     def refresh(self, now_ms: int) -> list[Message]:
         """New rosters and lists for docked devices whose list changed; call when anything was decided."""
@@ -516,8 +424,3 @@ class Exchange:
                     while (want := docking.fetch.want(now_ms)) is not None:
                         out.append((docking.device.id, "want", want.encode()))
             return out
-
-    def blob_committed(self, root: bytes) -> bool:
-        """Whether the store counts on this blob."""
-        with self.store.read() as tx:
-            return blobs.size(tx, root) is not None

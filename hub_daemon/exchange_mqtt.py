@@ -18,7 +18,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hub_daemon.broker import Broker
-from hub_daemon.exchange import Exchange, Message
+from hub_daemon.docking import Message
+from hub_daemon.exchange import Exchange
 from hub_daemon.limits import MQTT_RETRY_S_MAX
 from protocol.records import topics
 
