@@ -7,7 +7,6 @@ to the database, slow work in threads.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import importlib
@@ -15,7 +14,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from hub_daemon import config as configuration
@@ -42,6 +40,7 @@ from hub_daemon.limits import (
 )
 from hub_daemon.media.pipeline import Pipeline
 from hub_daemon.moderation import Moderation
+from hub_daemon.options import arguments, configure
 from hub_daemon.people import People
 from hub_daemon.report import Reporter
 from hub_daemon.store import Store, items, log
@@ -369,43 +368,6 @@ class Daemon:
         importlib.import_module("hub_daemon.staff.context").set(self)
         wsgi = importlib.import_module("hub_daemon.staff.wsgi")
         self.page = wsgi.serve(host, port, self.config.page_threads)
-
-
-def arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="perch hub", description="Run the hub of one wing.")
-    parser.add_argument("--config", metavar="hub.toml", type=Path, help="the configuration; what follows wins over it")
-    parser.add_argument("--print-config", action="store_true", help="write the commented default configuration")
-    parser.add_argument("--data", metavar="DIR", help="where everything is kept")
-    parser.add_argument("--bay", metavar="[NAME=]PORT", action="append", help="a serial port; again for each dock")
-    parser.add_argument("--page", metavar="HOST:PORT", help="the staff page, or none")
-    parser.add_argument("--tcp", metavar="HOST:PORT", help="docking over Ethernet")
-    parser.add_argument("--wing", metavar="NAME", help="the wing's name")
-    parser.add_argument("--broker", metavar="KIND", help="auto, mosquitto or amqtt")
-    return parser.parse_args(argv)
-
-
-def configure(given: argparse.Namespace) -> Config:
-    """The configuration of file and options together; raises ConfigRefused."""
-    values = configuration.defaults() if given.config is None else configuration.load(given.config)
-    options = {(one.section, one.key): one for one in configuration.OPTIONS}
-    said = {
-        ("data", "directory"): given.data,
-        ("bays", "ports"): given.bay,
-        ("page", "listen"): given.page,
-        ("bays", "tcp"): given.tcp,
-        ("wing", "name"): given.wing,
-        ("broker", "kind"): given.broker,
-    }
-    for (section, key), value in said.items():
-        if value is None:
-            continue
-        option = options[section, key]
-        try:
-            values[f"{section}.{key}"] = option.check(value)
-        except ValueError as error:
-            why = f" ({error})" if str(error) else ""
-            raise ConfigRefused(f"{section}.{key} cannot be {value!r}{why}; allowed is {option.allowed}") from None
-    return configuration.build(values)
 
 
 def where_to_look(hub: Daemon) -> str:

@@ -24,10 +24,16 @@ def test_every_option_is_explained_in_the_default() -> None:
 
 def test_values_arrive_where_they_belong() -> None:
     made = config.build(
-        config.parse('[wing]\nname="b-wing"\n[bays]\nports=["/dev/a", "left=/dev/b"]\ntcp="0.0.0.0:9000"\n')
+        config.parse(
+            '[wing]\nname="b-wing"\n[bays]\nports=["/dev/ttyUSB0", "left=/dev/b", "/run/docks/bay7"]\ntcp="0.0.0.0:9000"\n'
+        )
     )
     assert made.wing == "b-wing"
-    assert made.bays == (Bay("bay-1", "/dev/a"), Bay("left", "/dev/b"))
+    assert made.bays == (
+        Bay("bay-1", "/dev/ttyUSB0"),
+        Bay("left", "/dev/b"),
+        Bay("bay7", "/run/docks/bay7"),
+    )
     assert made.tcp == ("0.0.0.0", 9000)
 
 
