@@ -10,7 +10,6 @@ import time
 
 from firmware.device import Device
 from firmware.dock import Dock
-from firmware.page.app import make_app
 from firmware.ports.posix import PosixStorage
 from protocol import crypto
 
@@ -18,27 +17,30 @@ from protocol import crypto
 async def watch():
     lowest = 1 << 30
     while True:
-        free = gc.mem_free()
         gc.collect()
-        after = gc.mem_free()
-        if after < lowest:
-            lowest = after
-            print("heap free", free, "after collecting", after, "of", after + gc.mem_alloc())
-        await asyncio.sleep(0.1)
+        free = gc.mem_free()
+        if free < lowest:
+            lowest = free
+            print("heap free", free, "of", free + gc.mem_alloc())
+        await asyncio.sleep(0.05)
 
 
 async def main():
+    """In the order of firmware/main.py: the device, its dock with the buffers of the link, then the page."""
     device = Device(PosixStorage(sys.argv[-2]), crypto.default().random, lambda: int(time.time()))
     dock = Dock(device, device.random)
+    dock.tick(0)
     gc.collect()
-    print("device and dock alone", gc.mem_alloc())
+    print("device and dock", gc.mem_alloc())
+    from firmware.page.app import make_app
+
     app = make_app(device)
     gc.collect()
-    print("with its page", gc.mem_alloc())
+    print("with the page", gc.mem_alloc())
     asyncio.create_task(watch())
-    dock.tick(0)
     await app.start_server("127.0.0.1", int(sys.argv[-1]))
 
 
-gc.threshold(24 * 1024)
+if hasattr(gc, "threshold"):
+    gc.threshold(24 * 1024)
 asyncio.run(main())

@@ -56,7 +56,6 @@ def record(tab, site, folder):
     shoot(tab, folder, "record-look")
     tab.click("#record-keep")
     tab.wait_for_url("**/waiting?saved=*")
-    shoot(tab, folder, "saved")
 
 
 def main(folder=FOLDER):

@@ -96,6 +96,6 @@ def test_all_pages_a_megabyte_up_and_a_megabyte_back_fit_the_heap(tmp_path, buil
     finally:
         output = device.stop()
     assert "MemoryError" not in output and "Traceback" not in output, output
-    lowest = min(int(found) for found in re.findall(r"after collecting (\d+)", output))
+    lowest = min(int(found) for found in re.findall(r"heap free (\d+)", output))
     record_property("heap_free_bytes_at_least", lowest)
     assert lowest > 8 * 1024, output
