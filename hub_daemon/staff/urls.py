@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from hub_daemon.staff import admin_views, media, views
+from hub_daemon.staff import account_views, admin_views, media, views
 
 
 class ItemId:
@@ -44,6 +44,9 @@ urlpatterns = [
     path("bays", views.bays, name="bays"),
     path("history", views.history, name="history"),
     path("log", views.log_page, name="log"),
+    path("account", account_views.account, name="account"),
+    path("account/code/<str:act>", account_views.code, name="code"),
+    path("account/pass-phrase", account_views.pass_phrase, name="pass_phrase"),
     path("people", admin_views.people_page, name="people"),
     path("people/staff", admin_views.add_staff, name="add_staff"),
     path("people/learner", admin_views.add_learner, name="add_learner"),

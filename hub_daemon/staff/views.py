@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from hub_daemon.limits import LOG_PAGE_ROWS_MAX, OVERDUE_MS, QUEUE_ROWS_MAX
 from hub_daemon.moderation import Conflict, NotAllowed, SamePerson, Voided, WordsRefused, reasons, statements
 from hub_daemon.moderation.errors import ago
-from hub_daemon.staff import auth, context
+from hub_daemon.staff import account_views, auth, context
 from hub_daemon.store import log, queue
 from protocol.errors import Refusal
 
@@ -65,12 +65,12 @@ def login_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         username = request.POST.get("username", "")[:64]
         user = authenticate(request, username=username, password=request.POST.get("password", ""))
-        if user is not None:
+        if user is not None and account_views.second_step(user, request.POST.get("token", "")):
             login(request, user)
             response = redirect("start")
             auth.seal(request, response, user.signer)
             return response
-        values = {"username": username, "failed": True}
+        values = {"username": username, "failed": True, "coded": bool(request.POST.get("token"))}
     return render(request, "staff/login.html", values, status=401 if values["failed"] else 200)
 
 

@@ -242,3 +242,38 @@ def test_weak_pass_phrases_are_refused_on_the_page(wing, ann):
 
 def test_an_address_that_is_not_ours_is_refused(ann):
     assert ann.ask("/", headers={"Host": "evil.example"}).status == 400
+
+
+def test_with_a_code_set_up_the_pass_phrase_alone_signs_nobody_in(wing, page_url, ann):
+    import re
+    import time
+
+    from django_otp.oath import totp
+
+    ann.post("/account/code/begin", form="/account")
+    secret = re.search(r'id="secret">([^<]+)<', ann.ask("/account").text).group(1).replace(" ", "")
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    assert ann.post("/account/code/confirm", {"token": "000000"}, form="/account").status == 400
+    time.sleep(1.1)  # a wrong code makes the next try wait
+    now = f"{totp(key):06d}"
+    assert ann.post("/account/code/confirm", {"token": now}, form="/account").status == 200
+    other = Visitor(page_url)
+    assert other.sign_in("ann", PHRASES["ann"]).status == 401
+    assert other.cookie("perch_key") is None
+    time.sleep(2.1)
+    form = {"username": "ann", "password": PHRASES["ann"], "token": now}
+    assert other.post("/login", form, form="/login").status == 401  # a code counts once
+    time.sleep(4.1)
+    later = f"{totp(key, t0=-30):06d}"
+    assert other.post("/login", {**form, "token": later}, form="/login").status == 200
+    assert "Sign out" in other.ask("/").text
+
+
+def test_a_new_pass_phrase_keeps_the_key(wing, page_url, ann):
+    new = {"old": PHRASES["ann"], "new": "walnut gravel osprey dew", "again": "walnut gravel osprey dew"}
+    assert ann.post("/account/pass-phrase", {**new, "old": "wrong"}, form="/account").status == 400
+    public = wing.signer("ann").public
+    assert ann.post("/account/pass-phrase", new, form="/account").status == 200
+    assert Visitor(page_url).sign_in("ann", PHRASES["ann"]).status == 401
+    assert Visitor(page_url).sign_in("ann", new["new"]).status == 200
+    assert wing.people.unlock("ann", new["new"]).public == public
