@@ -288,9 +288,7 @@ class Relay:
 
     def set_up(self, up: bool, which: str) -> None:
         for name in ("ab", "ba") if which == "both" else (which,):
-            self.directions[name].up = up
-            if not up:
-                self.directions[name].clear()
+            self.directions[name].up = up  # what is past the wire already still arrives
 
     def hang_up(self, side: str, seconds: float) -> None:
         gone = self.a if side == "a" else self.b
