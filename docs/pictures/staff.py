@@ -85,6 +85,18 @@ def fill(wing: WingOnATable) -> None:
     wing.post("أحب هذا الكتاب كثيرا", "eve", parent=root, age_ms=HOUR_MS)
 
 
+def seat_new_device(wing: WingOnATable) -> None:
+    """What the bay tells the hub when a new device docks at an open window."""
+    from protocol import crypto
+    from protocol.enrol import Request
+
+    number = wing.enrolment.open_window("bay-2", "gus", "ann")
+    best, seed = crypto.default(), bytes(range(32))
+    x25519 = best.x25519(seed, (9).to_bytes(32, "little"))
+    asked = Request(ed25519=best.public_key(seed), x25519=x25519, proof=bytes(100), model="slate")
+    wing.enrolment.offer(number, "492817", asked)
+
+
 def shoot(desk: Desk, name: str, full: bool = False) -> None:
     desk.page.wait_for_timeout(400)
     desk.page.screenshot(path=str(HERE / f"staff-{name}.png"), full_page=full)
@@ -133,10 +145,10 @@ def main(only: Any = None) -> int:
             wing.moderation.safeguard("cat", wing.moderation.deal("cat") or version.id)
             ann.page.goto(ann.url + "/")
             shoot(ann, "alert")
+            seat_new_device(wing)
             for name in ("queue", "history", "people", "log", "enrol"):
-                if name != "enrol" or wing.enrolment is not None:
-                    ann.page.goto(f"{ann.url}/{name}")
-                    shoot(ann, name)
+                ann.page.goto(f"{ann.url}/{name}")
+                shoot(ann, name)
             assert ann.violations == [], ann.violations
             browser.close()
         server.close()
