@@ -168,7 +168,7 @@ class Play:
         def decided() -> bool:
             for account in moderators:
                 self.moderate(account)
-            return all(self._state(mail.item) == "approved" for mail in self.travelled)
+            return all(self._approved(mail) for mail in self.travelled)
 
         wait_until("every item approved by two people", decided, STAGE_WAIT_S, 1.0)
         for mail in self.travelled:
@@ -212,14 +212,16 @@ class Play:
 
     # what the hub's database says, for the table
 
-    def _state(self, item: bytes) -> str:
+    def _approved(self, mail: Travelled) -> bool:
         store = Store(self.wing.hub_data / "hub.sqlite3")
         try:
             with store.read() as tx:
-                found = items.get(tx, item)
-            return "not in the queue" if found is None else found.state
+                found = items.get(tx, mail.item)
         finally:
             store.close()
+        if found is not None and found.state == "refused":
+            raise AssertionError(f"the hub refused the {mail.what}: {found.refusal}")
+        return found is not None and found.state == "approved"
 
     def check(self) -> None:
         """What the reader's device holds is what two people signed, digest for digest."""
