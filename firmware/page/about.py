@@ -29,7 +29,7 @@ async def recorded(site: "Page", request: "Request", rest: str) -> "Response":
     first = max(0, last - ENTRIES_A_PAGE)
     entries = list(device.journal_entries(first, last - first))
     entries.reverse()
-    ask = site.ask(request, "recorded", "did", "when", "month")
+    ask = site.ask(request)
     return html(page(ask, "recorded", _recorded(ask, entries, first)))
 
 
@@ -57,7 +57,7 @@ def _recorded(ask: "Ask", entries: "list[JournalEntry]", first: int) -> "Iterato
 
 
 async def settings(site: "Page", request: "Request", rest: str) -> "Response":
-    ask = site.ask(request, "settings")
+    ask = site.ask(request)
     return html(page(ask, "settings", _settings(ask)))
 
 

@@ -71,7 +71,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), usb=(), serial=()",
 }
 FILE_PIECE_BYTES = 1024
-PIECE_CHARS = 1024  # one write to the socket: few packets, and small enough for a fragmented heap
+PIECE_CHARS = 512  # one write to the socket: few packets, and small enough for a fragmented heap
 STAYS = ("app", "ask", "guard", "words")  # the modules of the page that are never dropped
 UNLOADS = sys.implementation.name == "micropython"
 
@@ -106,8 +106,8 @@ class Page:
         self._forms = 0
         self._loaded = ""
 
-    def ask(self, request: Request, *rooms: str) -> Ask:
-        return Ask(self.site, request, rooms)
+    def ask(self, request: Request) -> Ask:
+        return Ask(self.site, request)
 
     def token(self) -> str:
         self._forms += 1
@@ -178,7 +178,7 @@ class Page:
         if first in ANSWERS_SCRIPTS and request.path != "/record":
             return to_script({"refused": refusal.name}, status)
         trouble: "Any" = self.view("home.trouble")
-        return html(trouble(self.ask(request, "trouble"), refusal.name), status)
+        return html(trouble(self.ask(request), refusal.name), status)
 
 
 def _drop(but: str) -> None:

@@ -30,6 +30,7 @@ class Site:
         self.folder = folder
         self.versions = versions
         self.choice = self._load()
+        self._words: "Words | None" = None
 
     def _load(self) -> "dict[str, str]":
         choice = {name: allowed[0] for name, allowed in CHOICES.items()}
@@ -42,6 +43,12 @@ class Site:
                 choice[name] = saved[name]
         return choice
 
+    def words(self, language: str) -> Words:
+        """The words of a language; the last one asked for stays."""
+        if self._words is None or self._words.language != language:
+            self._words = Words(self.folder, language)
+        return self._words
+
     def choose(self, wanted: "dict[str, str]") -> None:
         """Take the settings that exist, leave the others as they were, and make it durable."""
         for name, allowed in CHOICES.items():
@@ -51,9 +58,9 @@ class Site:
 
 
 class Ask:
-    """One request: `rooms` names the words that it needs besides the common ones."""
+    """One request."""
 
-    def __init__(self, site: Site, request: "Request", rooms: "tuple[str, ...]") -> None:
+    def __init__(self, site: Site, request: "Request") -> None:
         self.site = site
         self.device = site.device
         self.path = request.url if request.method == "GET" else "/"
@@ -62,7 +69,7 @@ class Ask:
         self.status = site.device.status()
         language = self.choice["language"] or self.status["language"]
         self.language = language if language in LANGUAGES else "en"
-        self.words = Words(site.folder, self.language, rooms)
+        self.words = site.words(self.language)
         self.enrolled = self.status["state"] not in ("new", "enrolling")
 
     def static(self, name: str) -> str:

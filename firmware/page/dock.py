@@ -55,7 +55,7 @@ def status_line(ask: "Ask") -> str:
 
 async def status_json(page: "Page", request: "Request", rest: str) -> "Response":
     """What page.js asks for every second."""
-    ask = page.ask(request, "dock", "month", "when")
+    ask = page.ask(request)
     status = ask.status
     done, total = status["progress"]
     answer = {

@@ -20,9 +20,9 @@ NEW_SHOWN_MAX = 3  # three things at most; the groups have the rest
 
 async def first(site: "Page", request: "Request", rest: str) -> "Response":
     if site.device.status()["state"] in ("new", "enrolling"):
-        ask = site.ask(request, "enrol", "dock")
+        ask = site.ask(request)
         return html(page(ask, "enrol", _enrol(ask), refresh=True))
-    ask = site.ask(request, "home", "dock", "month", "when", "new")
+    ask = site.ask(request)
     return html(page(ask, "home", _home(ask), refresh=dock_state(ask) == "docked"))
 
 
@@ -68,7 +68,7 @@ def _enrol(ask: "Ask") -> "Iterator[str]":
 
 
 async def help_now(site: "Page", request: "Request", rest: str) -> "Response":
-    ask = site.ask(request, "help")
+    ask = site.ask(request)
     return html(page(ask, "help", _help(ask)))
 
 

@@ -25,7 +25,7 @@ async def waiting(site: "Page", request: "Request", rest: str) -> "Response":
     items = site.device.waiting()
     shown = [item for item in items if item["state"] < DELIVERED]
     shown += [item for item in items if item["state"] >= DELIVERED][:DELIVERED_SHOWN_MAX]
-    ask = site.ask(request, "waiting", "way", "when", "month", "thread", "home")
+    ask = site.ask(request)
     return html(page(ask, "waiting", _waiting(ask, shown)))
 
 
@@ -59,7 +59,7 @@ def _short(ask: "Ask", text: str) -> str:
 
 async def back(site: "Page", request: "Request", rest: str) -> "Response":
     items = site.device.returned()
-    ask = site.ask(request, "back", "reason", "hub", "when", "month", "waiting")
+    ask = site.ask(request)
     answer = html(page(ask, "back", _back(ask, items)))
     for item in items:
         if not item["seen"]:
@@ -99,7 +99,7 @@ def _why(ask: "Ask", item: "Row") -> str:
 
 async def appeal(site: "Page", request: "Request", rest: str) -> "Response":
     item = site.came_back(id_of(rest))
-    ask = site.ask(request, "appeal", "waiting")
+    ask = site.ask(request)
     return html(page(ask, "appeal", _appeal(ask, item)))
 
 

@@ -29,7 +29,7 @@ async def record(site: "Page", request: "Request", rest: str) -> "Response":
         text = item["text"]
     else:
         place = site.place(request.args)
-    ask = site.ask(request, "record", "write")
+    ask = site.ask(request)
     return html(page(ask, "record", _record(ask, place, text)))
 
 

@@ -20,7 +20,7 @@ APPROVED = 3  # from here on an own message needs no dots in its thread
 
 
 async def groups(site: "Page", request: "Request", rest: str) -> "Response":
-    ask = site.ask(request, "groups", "new")
+    ask = site.ask(request)
     return html(page(ask, "groups", _groups(ask)))
 
 
@@ -40,7 +40,7 @@ def _groups(ask: "Ask") -> "Iterator[str]":
 
 async def group(site: "Page", request: "Request", rest: str) -> "Response":
     name = site.group_name(rest)
-    ask = site.ask(request, "group", "new", "thread")
+    ask = site.ask(request)
     return html(page(ask, "group", _group(ask, rest, name), esc(name)))
 
 
@@ -73,7 +73,7 @@ async def thread(site: "Page", request: "Request", rest: str) -> "Response":
     if site.opened != root:  # once a visit; reloading is not opening
         site.opened = root
         site.device.log("open", rest)
-    ask = site.ask(request, "thread", "way", "when", "month", "new")
+    ask = site.ask(request)
     title = title or ask.words("thread.untitled")
     return html(page(ask, "thread", _thread(ask, root, messages, title), esc(title)))
 

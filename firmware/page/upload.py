@@ -80,7 +80,7 @@ async def _begin(site: "Page", request: "Request") -> "Response":
     media_type = media_type_of(fields.get("type", ""))
     text = fields.get("text", "").replace("\t", " ").strip()
     if not text and place.root is None:
-        text = site.ask(request, "record").words("record.untitled")
+        text = site.ask(request).words("record.untitled")
     site.upload = None
     draft = site.device.begin_video(place.group, place.root, text, media_type)
     site.upload = Upload(site.token(), draft)

@@ -27,7 +27,7 @@ async def write(site: "Page", request: "Request", rest: str) -> "Response":
     else:
         place = site.place(request.args)
         text = site.device.draft(place.key)
-    ask = site.ask(request, "write")
+    ask = site.ask(request)
     return html(page(ask, "write", _write(ask, place, text, site.token(), "")))
 
 
@@ -42,7 +42,7 @@ async def send(site: "Page", request: "Request", rest: str) -> "Response":
     site.device.save_draft(place.key, text if wrong else "")
     if not wrong:
         return see("/waiting?saved=1")
-    ask = site.ask(request, "write")
+    ask = site.ask(request)
     if not ask.words.has("write." + wrong):
         wrong = "other"
     title = ask.words("write.wrong") + " " + ask.words("write.title")
