@@ -25,14 +25,14 @@ def test_every_option_is_explained_in_the_default() -> None:
 def test_values_arrive_where_they_belong() -> None:
     made = config.build(
         config.parse(
-            '[wing]\nname="b-wing"\n[bays]\nports=["/dev/ttyUSB0", "left=/dev/b", "/run/docks/bay7"]\ntcp="0.0.0.0:9000"\n'
+            '[wing]\nname="b-wing"\n[bays]\nports=["/dev/ttyUSB0", "left=/dev/b", "/run/bay7"]\ntcp="0.0.0.0:9000"\n'
         )
     )
     assert made.wing == "b-wing"
     assert made.bays == (
         Bay("bay-1", "/dev/ttyUSB0"),
         Bay("left", "/dev/b"),
-        Bay("bay7", "/run/docks/bay7"),
+        Bay("bay7", "/run/bay7"),
     )
     assert made.tcp == ("0.0.0.0", 9000)
 
