@@ -3,6 +3,7 @@
 from firmware import limits, outbox
 from protocol import blob
 from protocol.compat import TYPE_CHECKING
+from protocol.errors import Misuse
 from protocol.limits import CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Sending:
         self._current: "bytes | None" = None
         self._tries: dict[bytes, int] = {}
         self._answers: "list[tuple[bytes, int, int]]" = []  # (root, size, chunk index)
+        self._at = -1  # bytes of the first answer that have gone, -1 before its packet was begun
 
     def begin(self) -> None:
         """Count what waits now; once more when something was saved while docked."""
@@ -92,28 +94,48 @@ class Sending:
         if own.item == self._current:
             self.deadline = now + limits.CUSTODY_WAIT_MS
 
-    def answer(self, now: int) -> bool:
-        """Publish one chunk that the hub asked for; False when it asked for none."""
+    def answer(self, now: int, topic: str, room: int) -> bytes:
+        """The next bytes, at most `room`, of a chunk that the hub asked for; b"" when it asked for none.
+
+        The packet is made while it goes: an MQTT PUBLISH whose payload is read from storage piece by
+        piece, so that a chunk never stands in the heap as a whole, let alone three times.
+        """
         if not self._answers:
-            return False
+            return b""
         root, size, index = self._answers[0]
-        name = outbox.name_of(root)
-        storage = self._device.storage
         if index == blob.MANIFEST_INDEX:
-            data = storage.read("leaves/" + name) or b""
+            name, offset, length = "leaves/" + outbox.name_of(root), 0, 32 * blob.chunk_count(size)
         else:
+            name, offset = "blob/" + outbox.name_of(root), index * CHUNK_BYTES
             length = blob.chunk_length(size, index)
-            data = storage.blob_read("blob/" + name, index * CHUNK_BYTES, length)
-        if data and not self._publish("chunk", blob.pack_chunk(root, index, data)):
-            return True  # no room now
-        self._answers.pop(0)
+        if self._at < 0:
+            if self._device.storage.blob_size(name) < offset + length:
+                self._answers.pop(0)  # not here any more: the hub asks again, or the envelope waits
+                return b""
+            self._at = 0
+            head = blob.pack_chunk(root, index, b"")
+            return publish_head(topic, len(head) + length) + head
+        piece = self._device.storage.blob_read(name, offset + self._at, min(room, length - self._at, limits.PIECE_BYTES))
+        if not piece:
+            raise Misuse("half a chunk of " + name)  # its file went away: the docking ends, the next one repeats it
+        self._at += len(piece)
+        if self._at == length:
+            self._at = -1
+            self._answers.pop(0)
+            self._answered(root, 0 if index == blob.MANIFEST_INDEX else offset + length, now)
+        return piece
+
+    @property
+    def answering(self) -> bool:
+        """Whether a packet has been begun: nothing else may go between its bytes."""
+        return self._at >= 0
+
+    def _answered(self, root: bytes, blob_bytes: int, now: int) -> None:
         own = self._device.outbox.sending_root(root)
         if own is not None:
-            if index != blob.MANIFEST_INDEX:
-                self._count(own.item, index * CHUNK_BYTES + len(data))
+            self._count(own.item, blob_bytes)
             if own.item == self._current:
                 self.deadline = now + limits.CUSTODY_WAIT_MS
-        return True
 
     def _count(self, item: bytes, blob_bytes: int) -> None:
         """Progress only: what the hub has or was given of an item's blob."""
@@ -131,3 +153,15 @@ class Sending:
                 self.taken += 1
         if item == self._current:
             self._current = None
+
+
+def publish_head(topic: str, payload_bytes: int) -> bytes:
+    """A PUBLISH at QoS 0 up to its payload (MQTT 3.1.1 sections 2.2 and 3.3)."""
+    name = topic.encode()
+    left = 2 + len(name) + payload_bytes
+    out = bytearray(b"\x30")
+    while left > 127:
+        out.append(0x80 | (left & 0x7F))
+        left >>= 7
+    out.append(left)
+    return bytes(out) + len(name).to_bytes(2, "big") + name

@@ -44,7 +44,7 @@ class Storage:
         raise NotImplementedError
 
     def blob_size(self, name: str) -> int:
-        """Bytes of a large file; 0 when it is not there."""
+        """Bytes of a file of either kind; 0 when it is not there."""
         raise NotImplementedError
 
     def blob_write(self, name: str, offset: int, data: "bytes | bytearray | memoryview") -> None:
@@ -56,7 +56,7 @@ class Storage:
         raise NotImplementedError
 
     def blob_read(self, name: str, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset`; fewer only at the end."""
+        """Up to `count` bytes from `offset` of a file of either kind; fewer only at the end."""
         raise NotImplementedError
 
     def blob_commit(self, part: str, final: str) -> None:
@@ -100,7 +100,7 @@ class MemoryStorage(Storage):
         return sorted(found)
 
     def blob_size(self, name: str) -> int:
-        blob = self.blobs.get(name)
+        blob = self.blobs.get(name, self.files.get(name))
         return 0 if blob is None else len(blob)
 
     def blob_write(self, name: str, offset: int, data: "bytes | bytearray | memoryview") -> None:
@@ -116,7 +116,7 @@ class MemoryStorage(Storage):
         pass
 
     def blob_read(self, name: str, offset: int, count: int) -> bytes:
-        blob = self.blobs.get(name)
+        blob = self.blobs.get(name, self.files.get(name))
         return b"" if blob is None else bytes(blob[offset : offset + count])
 
     def blob_commit(self, part: str, final: str) -> None:

@@ -43,6 +43,7 @@ class Sync:
         self._me = device.identity.device
         self._client = mqtt.Client(outbox.name_of(self._me), limits.KEEPALIVE_S)
         self._client.connect()
+        self._chunk_topic = topics.build(self._wing, self._me, topics.UP, "chunk")
         self._deadline: "int | None" = None
         self._hub_s = 0
         self._tries = 0
@@ -106,17 +107,25 @@ class Sync:
         """The next bytes for the session's stream, at most `room`."""
         if room <= 0:
             return b""
-        data = self._client.to_send(now, room)
-        if not data and not self.closed:
-            self._produce(now)
+        if self.closed:
+            return b""
+        if not self.sending.answering:
             data = self._client.to_send(now, room)
-        return data
+            if data:
+                return data
+        if self.phase != CONNECTING and room >= limits.HEAD_BYTES_MAX:
+            data = self.sending.answer(now, self._chunk_topic, room)
+            if data or self.sending.answering:
+                self._tell()
+                return data
+        self._produce(now)
+        return self._client.to_send(now, room)
 
     # -- what to do next --------------------------------------------------------------------
 
     def _produce(self, now: int) -> None:
         """Do the next thing there is to do: each phase ends when it has nothing left."""
-        if self.phase == CONNECTING or self.sending.answer(now):
+        if self.phase == CONNECTING or self.sending.answering:
             return
         if self.phase == LISTING:
             if self._deadline is None:
