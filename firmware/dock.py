@@ -36,7 +36,15 @@ class Dock:
     def _new_link(self) -> None:
         self._leave()
         self.stack: "Stack" = None  # type: ignore[assignment]  # its buffers make room for the new ones
-        self.stack = Stack(Link.for_device(self._random(8)), self._make_session)
+        link = Link(
+            self._random(8),
+            window_bytes=limits.LINK_WINDOW_BYTES,
+            send_bytes=limits.LINK_SEND_BYTES,
+            data_bytes_max=limits.LINK_FRAME_BYTES,
+            burst_bytes=limits.LINK_FRAME_BYTES,
+            event_bytes_max=limits.LINK_FRAME_BYTES,
+        )
+        self.stack = Stack(link, self._make_session)
 
     def restart(self) -> None:
         """The wire was opened anew: nothing of the last connection counts any more."""

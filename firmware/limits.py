@@ -33,3 +33,6 @@ VAIN_WANTS_MAX = const(4)  # wants for chunks that nothing answered; then the bl
 EVENT_TURNS_MAX = const(64)  # events taken before the wire has its turn again
 PIECE_BYTES = const(2048)  # of a blob, read and sealed at once: costs 0.9 % of the wire, spares large blocks
 HEAD_BYTES_MAX = const(192)  # a chunk's packet before its bytes: topic, root, index
+LINK_WINDOW_BYTES = const(8192)  # what may come before it is taken: 27 ms of 3 Mbaud, more than one storage write
+LINK_SEND_BYTES = const(6144)  # what is kept until it is acked: 20 ms of 3 Mbaud
+LINK_FRAME_BYTES = const(1024)  # a frame and a burst: four times less heap than the longest, for 0.9 % of the wire
