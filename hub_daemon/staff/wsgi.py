@@ -51,6 +51,7 @@ def _migrate(data: str) -> None:
     def run() -> None:
         try:
             call_command("migrate", verbosity=0, interactive=False)
+            call_command("clearsessions")  # with them the sealed keys of logins that ended by time
         except BaseException as error:
             failed.append(error)
         finally:

@@ -50,8 +50,8 @@ def browser() -> Iterator[Any]:
 class Desk:
     """One member of staff at one screen. `violations` collects what the content policy refused."""
 
-    def __init__(self, browser: Any, url: str) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+    def __init__(self, browser: Any, url: str, **values: Any) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **values)
         self.page = self.context.new_page()
         self.url = url
         self.violations: list[str] = []
@@ -71,8 +71,8 @@ class Desk:
 def desk(browser: Any, page_url: str) -> Iterator[Any]:
     made: list[Desk] = []
 
-    def make(person: str = "") -> Desk:
-        one = Desk(browser, page_url)
+    def make(person: str = "", **values: Any) -> Desk:
+        one = Desk(browser, page_url, **values)
         made.append(one)
         return one.sign_in(person) if person else one
 

@@ -403,3 +403,32 @@ def test_an_alert_appears_on_start_by_itself(wing, desk):
     wing.moderation.safeguard("cat", item)
     one.page.wait_for_selector("[data-alert]", timeout=20000)
     assert one.violations == []
+
+
+def test_everything_a_form_can_do_works_without_script(wing, desk):
+    """Also with a time to undo: without script a decision is sent at once."""
+    wing.undo_s = 5
+    wing.acquaint()
+    first, second = wing.post("first", age_ms=2000), wing.post("second")
+    one = desk("ann", java_script_enabled=False)
+    one.page.click("#deal")
+    one.page.click("#approve")
+    assert "Approved." in one.page.inner_text("body") and state(wing, first) == "approved"
+    assert shown(one) == second
+    one.page.check("#reason-5", force=True)
+    one.page.click("#reject")
+    assert "Rejected." in one.page.inner_text("body") and state(wing, second) == "rejected"
+    one.page.click("#sign-out")
+    assert one.page.is_visible("#sign-in")
+
+
+def test_a_narrow_or_enlarged_page_needs_no_sideways_scrolling(wing, desk):
+    """WCAG 1.4.10: 320 CSS pixels wide."""
+    wing.post("a" * 200 + " words")
+    one = desk("ann", screen={"width": 320, "height": 800})
+    one.page.set_viewport_size({"width": 320, "height": 800})
+    one.page.click("#deal")
+    for path in (one.page.url[len(one.url) :], "/", "/enrol", "/people", "/account"):
+        one.page.goto(one.url + path)
+        wide = one.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 320, (path, wide)
