@@ -214,6 +214,7 @@ class Daemon:
                 self._keep("media", self._work_media())
             if self.config.page is not None:
                 await asyncio.to_thread(self._start_page, *self.config.page)
+            self._keep("check", self._check_store())
             self.report("up", f"wing {self.config.wing}, broker {self.broker.name}")
             if ready is not None:
                 ready(self)
@@ -362,6 +363,13 @@ class Daemon:
                 self.news()
             else:
                 await asyncio.sleep(MEDIA_IDLE_S)
+
+    async def _check_store(self) -> None:
+        """Read the whole database once; a damaged one is said at every health until somebody acts."""
+        try:
+            await asyncio.to_thread(self.store.check)
+        except Refusal as refusal:
+            self.fault("store", refusal)
 
     def _start_page(self, host: str, port: int) -> None:
         """Django is imported here, so that docking does not wait for it."""

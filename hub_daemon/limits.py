@@ -2,6 +2,7 @@
 
 # store
 STORE_BUSY_WAIT_MS_MAX = 10_000  # another process (perch staff) holds the writing lock for milliseconds
+STORE_CHECK_BYTES_MAX = 32 * 1024 * 1024  # checked before the start in 0.1 s; a larger one while the hub runs
 LOG_DETAIL_CHARS_MAX = 400  # a log row says what happened; content stays with the item
 LOG_PAGE_ROWS_MAX = 500  # rows of the log read at once
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub_daemon.limits import STORE_BUSY_WAIT_MS_MAX
+from hub_daemon.limits import STORE_BUSY_WAIT_MS_MAX, STORE_CHECK_BYTES_MAX
 from protocol.errors import Misuse, Refusal
 
 Tx = sqlite3.Connection
@@ -71,13 +71,24 @@ class Store:
         try:
             self._writer = self._connect()
             self._migrate()
-            check = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if self.path.stat().st_size <= STORE_CHECK_BYTES_MAX:
+                self.check()
         except sqlite3.DatabaseError as error:
             raise StoreRefused(
-                f"{self.path}: {error}. The database cannot be used: put back a backup, or move the file away."
+                f"{self.path}: {error}. It cannot be used: put back a backup, or move the file away."
             ) from error
-        if check != "ok":
-            raise StoreRefused(f"{self.path} is damaged: {check}. Put back a backup; do not go on with this file.")
+
+    def check(self) -> None:
+        """Raise StoreRefused when the file is damaged. Reads all of it: seconds for a large one."""
+        connection = self._connect()
+        try:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        finally:
+            connection.close()
+        if found != "ok":
+            raise StoreRefused(f"{self.path} is damaged: {found}. Put back a backup; do not go on with this file.")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -176,3 +176,17 @@ def test_a_trigger_is_one_statement_of_a_migration() -> None:
     assert len(split_statements(script)) == 2
     with pytest.raises(Misuse):
         split_statements("CREATE TABLE a (b")
+
+
+def test_a_damaged_database_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+    with store.write() as tx:
+        for n in range(2000):
+            log.append(tx, n, "hub", "tick", bytes(32), "x" * 200)
+    store.close()
+    path = tmp_path / "hub.sqlite3"
+    data = bytearray(path.read_bytes())
+    for page in range(20, len(data) // 4096, 3):
+        data[page * 4096 : page * 4096 + 64] = b"\xff" * 64
+    path.write_bytes(bytes(data))
+    with pytest.raises(StoreRefused, match=r"hub\.sqlite3"):
+        Store(path)
