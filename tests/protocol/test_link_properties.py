@@ -276,3 +276,30 @@ def test_a_loss_in_mid_stream_is_resent_without_a_timer() -> None:
     b.receive(a.to_send(200), 200)  # the same millisecond: no timer can have passed
     assert a.counters["resent"] == 1
     assert b._receiver.contiguous == 20000
+
+
+def test_whichever_of_the_first_bursts_are_lost_both_ends_come_up_and_the_stream_is_whole() -> None:
+    """Exhaustive over a bounded model: every pattern of loss of the first twelve bursts on the wire."""
+    for pattern in range(1 << 12):
+        ends = [Link(b"a" * 8), Link(b"b" * 8)]
+        got = [bytearray(), bytearray()]
+        wrote = [False, False]
+        burst = 0
+        now = 0
+        while now < 5000 and (got[0] != b"from b" or got[1] != b"from a"):
+            for index, end in enumerate(ends):
+                other = ends[1 - index]
+                data = end.to_send(now)
+                if data:
+                    lost = burst < 12 and pattern >> burst & 1
+                    burst += 1
+                    if not lost:
+                        other.receive(data, now)
+                if end.up and not wrote[index]:
+                    wrote[index] = end.write(b"from a" if index == 0 else b"from b") == 6
+                while (event := other.next_event()) is not None:
+                    assert event[0] != "down", pattern
+                    if event[0] == "data":
+                        got[1 - index] += event[-1]  # type: ignore[arg-type]
+            now += 5
+        assert now < 5000, (pattern, got)
