@@ -88,7 +88,7 @@ class Bay:
         """
         visit = Visit(self, idle_s_max)
         self._wake = visit.wake
-        port = WirePort(descriptor, visit.wake, visit.receive)
+        port = WirePort(descriptor, visit.wake)
         self.port_open = True
         try:
             await visit.serve(port)
@@ -165,12 +165,11 @@ class Visit:
 
     # the loop
 
-    def receive(self, data: bytes) -> None:
-        self.stack.receive(data, monotonic_ms())
-
     async def serve(self, port: WirePort) -> None:
         while True:
             now = monotonic_ms()
+            if data := port.take():
+                self.stack.receive(data, now)
             self.stack.tick(now)
             await self._events()
             await self._close_if_asked()

@@ -58,6 +58,7 @@ class Exchange:
         self.counters: dict[str, int] = {"messages": 0, "custody": 0, "repeated": 0, "refused": 0}
         self.dockings: dict[bytes, Docking] = {}
         self._delivery = Delivery(keys, wing.wing, self._withheld)
+        self._stray: set[bytes] = set()
         self._withheld_told: set[tuple[bytes, bytes, str]] = set()
         self._verified_s = 0
         self._now_ms = 0
@@ -83,6 +84,7 @@ class Exchange:
             if device.revoked or device.expires_s * 1000 <= now_ms:
                 raise refusals.DeviceRevoked(device_id.hex())
             self.lifted(device_id)
+            self._stray.discard(device_id)
             self.dockings[device_id] = Docking(device)
             with self.store.write() as tx:
                 lists.note_docked(tx, device_id, now_ms)
@@ -109,7 +111,10 @@ class Exchange:
             self.counters["messages"] += 1
             docking = self.dockings.get(device_id)
             if docking is None:
-                self._refuse(None, device_id, kind, refusals.NotDocked(kind), payload, now_ms)
+                # a yank leaves messages in the pipe; the first of them is worth a row
+                if device_id not in self._stray:
+                    self._stray.add(device_id)
+                    self._refuse(None, device_id, kind, refusals.NotDocked(kind), payload, now_ms)
                 return []
             handler = self._handlers.get(kind)
             try:

@@ -79,6 +79,7 @@ DOCK_BROKER_WAIT_S = 10  # a broker that restarts is waited for; then the device
 PORT_AGAIN_S_MIN = 0.5  # a serial port that is not there is looked for again ...
 PORT_AGAIN_S_MAX = 5.0  # ... up to this seldom
 PORT_READ_BYTES_MAX = 65536  # at once from a port: a few milliseconds of 3 Mbaud
+PORT_HELD_BYTES_MAX = 1024 * 1024  # what a port may be ahead of its bay: three seconds of 3 Mbaud
 BAY_RESTART_S = 1.0  # a bay that failed starts again after this; the others never notice
 TCP_DOCKINGS_MAX = 64  # Ethernet dockings at once
 TCP_IDLE_S_MAX = 20  # a TCP connection without a session for so long is closed

@@ -7,11 +7,11 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import serial
 
-from hub_daemon.limits import PORT_READ_BYTES_MAX
+from hub_daemon.limits import PORT_HELD_BYTES_MAX, PORT_READ_BYTES_MAX
 
 
 class WireClosed(Exception):
@@ -19,15 +19,17 @@ class WireClosed(Exception):
 
 
 class WirePort:
-    """Bytes in by `on_data`, bytes out by `write`; `wake` is set when something happened.
+    """Bytes in by `take`, bytes out by `write`; `wake` is set when something happened.
 
-    `idle` is true when everything written has left: the next bytes should be taken from the link only then.
+    At most PORT_HELD_BYTES_MAX wait for `take`; then the port itself is made to wait. `idle` is true when
+    everything written has left: the next bytes should be taken from the link only then.
     """
 
-    def __init__(self, descriptor: int, wake: asyncio.Event, on_data: Callable[[bytes], None]) -> None:
+    def __init__(self, descriptor: int, wake: asyncio.Event) -> None:
         self._descriptor = descriptor
         self._wake = wake
-        self._on_data = on_data
+        self._held = bytearray()
+        self._reading = True
         self._out = memoryview(b"")
         self._loop = asyncio.get_running_loop()
         self._writing = False
@@ -55,8 +57,20 @@ class WirePort:
         if not data:
             self._fail("closed")
             return
-        self._on_data(data)
+        self._held += data
+        if len(self._held) >= PORT_HELD_BYTES_MAX:
+            self._reading = False
+            self._loop.remove_reader(self._descriptor)
         self._wake.set()
+
+    def take(self) -> bytes:
+        """What came since the last time."""
+        data = bytes(self._held)
+        self._held.clear()
+        if not self._reading and not self.closed:
+            self._reading = True
+            self._loop.add_reader(self._descriptor, self._readable)
+        return data
 
     def _writable(self) -> None:
         try:

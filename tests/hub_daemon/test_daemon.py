@@ -278,3 +278,19 @@ def test_a_wrong_configuration_or_an_edited_register_stops_the_start_by_name(tmp
         [sys.executable, "-m", "perch", "hub", "--print-config"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "[bays]" in printed.stdout
+
+
+def test_a_mistake_of_ours_in_one_bay_is_said_and_costs_that_bay_only(one: Rig) -> None:
+    with one.wing.store.write() as tx:
+        tx.execute("ALTER TABLE enrolments RENAME TO gone")  # what no Refusal expects
+    one.ann.seat(one.lines[0].fd, "XX")
+    assert wait_for(lambda: "fault left" in one.hub.log.read_text())
+    item = one.ben.write("reading", "nothing of it here")
+    one.ben.seat(one.lines[1].fd)
+    assert wait_for(lambda: item in one.ben.acked)
+    one.ann.lift()
+    with one.wing.store.write() as tx:
+        tx.execute("ALTER TABLE gone RENAME TO enrolments")
+    later = one.ann.write("reading", "and the bay came back")
+    one.ann.seat(one.lines[0].fd)
+    assert wait_for(lambda: later in one.ann.acked, 15)
