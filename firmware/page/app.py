@@ -71,7 +71,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=(), usb=(), serial=()",
 }
 FILE_PIECE_BYTES = 1024
-PIECE_CHARS = 512  # one write to the socket: few packets, and small enough for a fragmented heap
+PIECE_CHARS = 384  # one write to the socket: few packets, and small enough for a fragmented heap
 STAYS = ("app", "ask", "guard", "words")  # the modules of the page that are never dropped
 UNLOADS = sys.implementation.name == "micropython"
 
@@ -157,6 +157,8 @@ class Page:
     async def answer(self, request: Request, rest: str) -> Response:
         """The whole of one request, refusals included."""
         first, _, more = rest.partition("/")
+        if UNLOADS:
+            gc.collect()  # often and early: what is left over from the last request must not split the heap
         try:
             guard.check(request)
             if first not in BEFORE_ENROLMENT and self.device.status()["state"] in ("new", "enrolling"):
@@ -167,7 +169,10 @@ class Page:
             table = POST if request.method == "POST" else GET
             if first not in table:
                 raise NotFound(rest[:80])
-            return await self.view(table[first])(self, request, more)
+            answer = await self.view(table[first])(self, request, more)
+            if UNLOADS:
+                gc.collect()
+            return answer
         except Refusal as refusal:
             return await self.refused(request, first, refusal)
 

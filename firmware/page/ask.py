@@ -79,25 +79,36 @@ class Ask:
     def counts(self, place: str) -> int:
         """The number beside a tab; 0 shows none."""
         if place == "back":
-            return len([item for item in self.device.returned() if not item["seen"]])
+            return self._came_back()
         if place == "waiting":
             return sum(self.on_the_way())
         return 0
+
+    def _came_back(self) -> int:
+        """How many came back and were not looked at: counted without opening one of them (every page asks)."""
+        count = 0
+        for own in self.device.outbox.own.values():
+            if own.refusal is not None and not own.seen:
+                count += 1
+        for held in self.device.inbox.held.values():
+            if held.action in (2, 3) and held.seen_s is None:
+                count += 1
+        return count
 
     def on_the_way(self) -> "tuple[int, int]":
         """(saved here only, handed over and not yet decided): own items that nobody else can see yet."""
         here = 0
         handed = 0
-        for item in self.device.waiting():
-            if item["state"] == 0:
+        for own in self.device.outbox.own.values():
+            if own.state == 0:
                 here += 1
-            elif item["state"] < 3:
+            elif own.state < 3:
                 handed += 1
         return here, handed
 
     def oldest_s(self) -> "int | None":
         """Since when the longest waiting of them waits."""
-        times = [item["at"] for item in self.device.waiting() if item["state"] < 3 and item["at"]]
+        times = [own.times[0] for own in self.device.outbox.own.values() if own.state < 3 and own.times[0]]
         return min(times) if times else None
 
     def when(self, at_s: "int | None") -> str:

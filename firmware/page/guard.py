@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SLICE_BYTES_MAX = const(8 * 1024)  # one piece of a recording: what the heap can give at any time
 FORM_BYTES_MAX = const(14 * 1024)  # the longest post, every byte of it as %XX, and the other fields
 FORM_FIELDS_MAX = const(16)  # the settings form has six
+PIECE_BYTES = const(1024)  # of a recording that comes up
 DRAIN_BYTES_MAX = const(64 * 1024)  # read away before a refusal, so that the browser hears it instead of a reset
 
 
@@ -79,6 +80,19 @@ async def drain(request: "Request") -> None:
             left -= len(got)
     except OSError:
         return  # it went away: then there is nobody to tell
+
+
+async def piece(request: "Request") -> bytes:
+    """The next piece of the body, at most PIECE_BYTES; b"" after the last; BadForm when it ends early."""
+    done = getattr(request.g, "read", 0)
+    left = request.content_length - done
+    if left <= 0:
+        return b""
+    got: bytes = await _stream(request).read(min(left, PIECE_BYTES))
+    request.g.read = done + len(got) if got else request.content_length
+    if not got:
+        raise BadForm("the body ended " + str(left) + " bytes early")
+    return got
 
 
 async def body(request: "Request", bytes_max: int) -> bytearray:

@@ -125,7 +125,8 @@ def dots(ask: "Ask", state: int, times: "list[int | None]") -> "Iterator[str]":
 def video(ask: "Ask", message: "dict[str, Any]") -> "Iterator[str]":
     """The recorded picture of a message: what was approved, or the author's own recording while it waits."""
     still = message.get("still")
-    path = "/own/" + message["item"].hex() if message["mine"] else "/media/" + message["video"].hex()
+    item = message["item"]
+    path = "/own/" + item.hex() if item in ask.device.outbox.own else "/media/" + message["video"].hex()
     yield '<div class="frame"><video class="message-video" controls playsinline width="320" height="240"'
     yield f' preload="{"none" if still else "metadata"}" src="{path}" aria-label="{ask.words("thread.video")}"'
     yield f' poster="/media/{still.hex()}"' if still else ""

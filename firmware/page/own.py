@@ -46,7 +46,7 @@ def _waiting(ask: "Ask", items: "list[Row]") -> "Iterator[str]":
             yield f'<h2>{w("waiting.delivered")}</h2>'
         yield f'<article class="card waiting" data-item="{item["item"].hex()}" data-state="{item["state"]}">'
         if item["video"]:
-            yield from video(ask, {"item": item["item"], "mine": True})
+            yield from video(ask, {"item": item["item"]})
         yield f'<p class="words" dir="auto">{_short(ask, item["text"])}</p>'
         yield from dots(ask, item["state"], item["times"])
         yield "</article>"

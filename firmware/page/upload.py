@@ -38,7 +38,7 @@ class Upload:
         self.name = name
         self.draft = draft
         self.size = 0
-        self.last = (0, 0, 0)  # offset, length and CRC-32 of the newest slice
+        self.last = (-1, 0, 0)  # offset, length and CRC-32 of the newest slice
         self.item: "bytes | None" = None
 
 
@@ -88,15 +88,24 @@ async def _begin(site: "Page", request: "Request") -> "Response":
 
 
 async def _append(coming: Upload, request: "Request") -> "Response":
+    """Take a slice piece by piece, so that it never stands in the heap as a whole."""
     asked = str(request.args.get("offset", ""))
     offset = int(asked) if asked.isdigit() and len(asked) < 10 else -1
-    data = await guard.body(request, guard.SLICE_BYTES_MAX)
-    mark = (offset, len(data), crc32(data))
-    if mark == coming.last and data:
-        return to_script({"size": coming.size})  # its answer was lost
-    if offset != coming.size or not data or coming.item is not None:
+    length = request.content_length
+    again = (offset, length) == coming.last[:2]  # perhaps its answer was lost
+    if (offset != coming.size and not again) or length <= 0 or coming.item is not None:
+        await guard.drain(request)
         return to_script({"refused": "OutOfOrder", "size": coming.size}, 409)
-    coming.draft.append(data)
-    coming.size += len(data)
-    coming.last = mark
+    digest = 0
+    while True:
+        piece = await guard.piece(request)
+        if not piece:
+            break
+        digest = crc32(piece, digest)
+        if not again:
+            coming.draft.append(piece)
+            coming.size += len(piece)
+    if again and digest != coming.last[2]:
+        return to_script({"refused": "OutOfOrder", "size": coming.size}, 409)
+    coming.last = (offset, length, digest)
     return to_script({"size": coming.size})
