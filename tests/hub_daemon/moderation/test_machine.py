@@ -15,13 +15,14 @@ from hub_daemon.moderation import Conflict, SamePerson
 from hub_daemon.store import items, queue
 
 _wing: WingOnATable | None = None
+_folder = tempfile.TemporaryDirectory(prefix="perch-test-")
 
 
 def shared_wing() -> WingOnATable:
     """One wing for all examples (its pass phrases cost seconds); every example has items of its own."""
     global _wing
     if _wing is None:
-        _wing = WingOnATable(Path(tempfile.mkdtemp(prefix="perch-test-"))).settle()
+        _wing = WingOnATable(Path(_folder.name)).settle()
         _wing.frozen_ms = 1_800_000_000_000
     return _wing
 
