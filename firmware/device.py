@@ -182,7 +182,7 @@ class Device:
         if found is None or certificate.learner not in found.members:
             raise NotInGroup(group)
         if len(text.encode()) > TEXT_BYTES_MAX or (not empty and not text.strip()):
-            raise TextUnfit("empty or longer than %d bytes" % TEXT_BYTES_MAX)
+            raise TextUnfit(f"empty or longer than {TEXT_BYTES_MAX} bytes")
         texts.check(text)
 
     def draft(self, key: str) -> str:
@@ -214,7 +214,9 @@ class Device:
                     return self._media(held, rendition)
         raise NotShown(outbox.name_of(root))
 
-    def _media(self, held: "Held", rendition: "tuple[bytes, int, str]") -> "tuple[str, int, Callable[[int, int], bytes]]":
+    def _media(
+        self, held: "Held", rendition: "tuple[bytes, int, str]"
+    ) -> "tuple[str, int, Callable[[int, int], bytes]]":
         root, size, media_type = rendition
         if not self.inbox.has_blob(root):
             raise NotShown(outbox.name_of(root))

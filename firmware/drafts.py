@@ -44,10 +44,10 @@ class Drafts:
             self._storage.remove(name)
             return
         if len(text.encode()) > limits.DRAFT_BYTES_MAX:
-            raise DraftTooLong("more than %d bytes" % limits.DRAFT_BYTES_MAX)
+            raise DraftTooLong(f"more than {limits.DRAFT_BYTES_MAX} bytes")
         kept = self._storage.names(FOLDER)
         if name not in kept and len(kept) >= limits.DRAFTS_MAX:
-            raise DraftTooLong("more than %d drafts" % limits.DRAFTS_MAX)
+            raise DraftTooLong(f"more than {limits.DRAFTS_MAX} drafts")
         self._storage.write(name, cbor.dumps([text, self._identity.next_counter]))
 
     def drop_text(self, text: str) -> None:

@@ -25,7 +25,6 @@ from protocol.records.signing import unpack_signed
 from protocol.records.statement import STILL, VIDEO, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from protocol.records.delivery_list import DeliveryList
     from protocol.records.roster import Roster
@@ -193,6 +192,8 @@ class Inbox:
         certificate, roster = self._identity.need()
         name = FOLDER + name_of(held.item)
         data = cbor.loads(self._storage.read(name) or b"")[2]
+        if self.list is None:
+            return False
         try:
             gate.check(Bundle.decode(data), roster, self.list, certificate.learner, certificate.wing)
         except Refusal:

@@ -18,6 +18,8 @@ from protocol.limits import OUTBOX_ENVELOPES_MAX
 from protocol.records import envelope
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from firmware.storage import Random
 
 FOLDER = "own/"
@@ -63,7 +65,7 @@ class Own:
         self.kind: str = entry[_KIND]  # type: ignore[assignment]
         self.group: str = entry[_GROUP]  # type: ignore[assignment]
         self.parent: "bytes | None" = entry[_PARENT]  # type: ignore[assignment]
-        self.blob: "list[object] | None" = entry[_BLOB]  # type: ignore[assignment]
+        self.blob: "list[Any] | None" = entry[_BLOB]  # type: ignore[assignment]
         self.times: "list[int | None]" = entry[_TIMES]  # type: ignore[assignment]
         self.state: int = entry[_STATE]  # type: ignore[assignment]
         self.refusal: "str | None" = entry[_REFUSAL]  # type: ignore[assignment]
@@ -177,7 +179,7 @@ class Outbox:
 
     def roots(self) -> "list[bytes]":
         """Roots of the blobs that own entries name."""
-        return [own.blob[0] for own in self.own.values() if own.blob is not None]  # type: ignore[misc]
+        return [own.blob[0] for own in self.own.values() if own.blob is not None]
 
     def sending_root(self, root: bytes) -> "Own | None":
         """The own entry whose blob has this root."""

@@ -36,7 +36,7 @@ class Sending:
         for own in self.sendable():
             if own.item not in self._sizes:
                 size = len(self._device.outbox.sealed(own.item) or b"")
-                self._sizes[own.item] = size + (0 if own.blob is None else own.blob[1])  # type: ignore[operator]
+                self._sizes[own.item] = size + (0 if own.blob is None else own.blob[1])
 
     def total_bytes(self) -> int:
         return sum(self._sizes.values())
@@ -115,7 +115,8 @@ class Sending:
             self._at = 0
             head = blob.pack_chunk(root, index, b"")
             return publish_head(topic, len(head) + length) + head
-        piece = self._device.storage.blob_read(name, offset + self._at, min(room, length - self._at, limits.PIECE_BYTES))
+        size = min(room, length - self._at, limits.PIECE_BYTES)
+        piece = self._device.storage.blob_read(name, offset + self._at, size)
         if not piece:
             raise Misuse("half a chunk of " + name)  # its file went away: the docking ends, the next one repeats it
         self._at += len(piece)

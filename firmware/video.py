@@ -51,7 +51,7 @@ class Recording:
         view = memoryview(data)
         chunks = self._chunks + (self._filled + len(view) + PLAIN_BYTES - 1) // PLAIN_BYTES
         if chunks * CHUNK_BYTES > BLOB_BYTES_MAX:
-            raise RecordingTooLong("more than %d bytes" % BLOB_BYTES_MAX)
+            raise RecordingTooLong(f"more than {BLOB_BYTES_MAX} bytes")
         at = 0
         while at < len(view):
             take = min(len(view) - at, PLAIN_BYTES - self._filled)

@@ -30,7 +30,7 @@ class FdPort:
 
     async def _ready(self, add: Any, remove: Any) -> None:
         ready = self._loop.create_future()
-        add(self._fd, lambda: ready.done() or ready.set_result(None))
+        add(self._fd, lambda: None if ready.done() else ready.set_result(None))
         try:
             await ready
         finally:
@@ -136,7 +136,8 @@ def main(argv: "list[str] | None" = None) -> int:
     """The command `perch device`."""
     parser = argparse.ArgumentParser(prog="perch device", description="The device's software on a Linux slate.")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder where the device keeps everything")
-    parser.add_argument("--port", default="none", help="PATH of a serial port, fd:N, tcp:HOST:PORT, or tcp: to find a hub")
+    ports = "PATH of a serial port, fd:N, tcp:HOST:PORT, or tcp: to find a hub"
+    parser.add_argument("--port", default="none", help=ports)
     parser.add_argument("--page", default="none", metavar="HOST:PORT", help="where the learner's page is served")
     parser.add_argument("--language", default="en", help="en or cy")
     given = parser.parse_args(argv)

@@ -1,9 +1,9 @@
 """The power of the device goes at every storage operation of a whole docking; the next one finishes it."""
 
 import pytest
+
 from firmware.device import Device
 from firmware.dock import Dock
-
 from tests.kits.faulty_storage import AFTER, BEFORE, TORN, FaultyStorage, PowerCut
 from tests.kits.memory_hub import HubSide, Kept, join
 from tests.kits.wing import Seeded, Wing

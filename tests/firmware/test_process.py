@@ -63,7 +63,8 @@ class Browser:
         self.ask("POST", "/write", {"group": "reading", "to": "", "token": token, "text": text, "do": "send"})
 
     def record(self, data):
-        begun = json.loads(self.ask("POST", "/record/begin", {"group": "reading", "text": "look", "type": "video/webm"}))
+        form = {"group": "reading", "text": "look", "type": "video/webm"}
+        begun = json.loads(self.ask("POST", "/record/begin", form))
         size = begun["slice"]
         for at in range(0, len(data), size):
             path = f"/record/{begun['draft']}/append?offset={at}"
@@ -117,7 +118,7 @@ def test_a_device_process_enrols_records_survives_kills_and_moves_a_megabyte_eac
     for at in (0.3, 0.7):
         device = process.DeviceProcess(program, data, page)
         hub = HubSide(kept, Seeded("hub" + str(at)))
-        device.run(hub, lambda: kept.chunks_stored >= at * 123)
+        device.run(hub, lambda at=at: kept.chunks_stored >= at * 123)
         assert item not in kept.items
         device.kill()
     device = process.DeviceProcess(program, data, page)
@@ -169,7 +170,8 @@ def test_wrong_arguments_are_named_with_what_to_do(program):
 
 def test_the_same_device_runs_under_cpython(tmp_path):
     port = free_port()
-    command = [sys.executable, "-m", "firmware.ports.linux", "--data", str(tmp_path / "d"), "--page", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "firmware.ports.linux", "--data", str(tmp_path / "d")]
+    command += ["--page", f"127.0.0.1:{port}"]
     child = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2], stdout=subprocess.PIPE, text=True)
     try:
         for _ in range(200):

@@ -55,7 +55,8 @@ def test_a_docking_brings_bundles_and_blobs_and_the_hub_gets_the_receipts():
     device, kept, dock, hub = docked()
     movie = Seeded("movie")(40000)
     kept.approve(b"a" * 32, "ben", "first post")
-    statement = kept.approve(b"b" * 32, "cai", "see", [("video", movie, "video/webm"), ("still", movie[:900], "image/jpeg")])
+    media = [("video", movie, "video/webm"), ("still", movie[:900], "image/jpeg")]
+    statement = kept.approve(b"b" * 32, "cai", "see", media)
     join(dock, hub, settled(device))
     assert device.status()["new"] == 2
     assert kept.receipts == {b"a" * 32: 1, b"b" * 32: 1} and device.inbox.receipts() == []

@@ -19,7 +19,7 @@ def opened(storage, seed="device", clock=1000):
 
 def reopened(storage):
     """Opened after a cut, and once more: the second start finds nothing left to do."""
-    first = opened(storage, "reopened", 2000)
+    opened(storage, "reopened", 2000)
     before = storage.operations
     second = opened(storage, "reopened", 2000)
     assert storage.operations == before, "a second start still had something to repair"
@@ -302,7 +302,7 @@ def test_a_journal_entry_is_there_or_not_and_the_chain_holds_across_segments():
     def act(s):
         device = opened(s, "act")
         for turn in range(3):
-            device.log("open", "thread %d" % turn)
+            device.log("open", "thread " + str(turn))
 
     def check(found, outcome):
         device = reopened(found)

@@ -145,7 +145,7 @@ def test_each_way_to_break_an_approval_keeps_the_item_from_being_shown_and_is_jo
     ]
     for name, listed, bundle in cases:
         device.accept_list(wing.delivery_list(device.identity.device, listed))
-        refused(name, lambda: device.receive_bundle(bundle))
+        refused(name, lambda bundle=bundle: device.receive_bundle(bundle))
         assert device.threads("reading") == [] and device.storage.names("inbox/") == []
         assert device.journal_entries(device.journal.next_seq - 1, 1)[0].detail == name
 
