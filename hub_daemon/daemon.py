@@ -13,6 +13,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -30,6 +31,7 @@ from hub_daemon.limits import (
     HEALTH_S,
     MEDIA_FAILED_S,
     MEDIA_IDLE_S,
+    MEDIA_STOP_S_MAX,
     NEWS_MS,
     PORT_AGAIN_S_MAX,
     PORT_AGAIN_S_MIN,
@@ -87,6 +89,8 @@ class Daemon:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._stop = asyncio.Event()
+        self._stop_media = threading.Event()
+        self._media = threading.Thread(target=self._work_media, name="media", daemon=True)
         self._tasks: list[asyncio.Task[None]] = []
 
     # what the rooms ask of the hub
@@ -211,7 +215,7 @@ class Daemon:
             self._keep("ticks", self._follow_time())
             self._keep("health", self._say_health())
             if self.config.media:
-                self._keep("media", self._work_media())
+                self._media.start()
             if self.config.page is not None:
                 await asyncio.to_thread(self._start_page, *self.config.page)
             self._keep("check", self._check_store())
@@ -227,6 +231,7 @@ class Daemon:
         self._stop.set()
 
     async def _end(self) -> None:
+        self._stop_media.set()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -235,6 +240,8 @@ class Daemon:
         await self.broker.stop()
         if self.page is not None:
             await asyncio.to_thread(self.page.close)
+        if self._media.is_alive():
+            await asyncio.to_thread(self._media.join, MEDIA_STOP_S_MAX)
         self.store.close()
         self.report("stopped", f"wing {self.config.wing}")
 
@@ -350,19 +357,26 @@ class Daemon:
                 self.fault("health", error)
             await asyncio.sleep(HEALTH_S if self.mqtt.ready.is_set() else 0.5)
 
-    async def _work_media(self) -> None:
-        """One item after the other in a worker thread; a failure costs a pause, never the worker."""
-        while True:
+    def _work_media(self) -> None:
+        """One item after the other; a failure costs a pause, never the worker.
+
+        In a thread of its own that nobody waits for: a transcode may take a minute, a stop may not. The
+        item it was
+        at stays 'ingested' and is done again.
+        """
+        while not self._stop_media.is_set():
             try:
-                worked = await asyncio.to_thread(self.pipeline.step)
+                worked = self.pipeline.step()
             except Exception as error:
+                if self._stop_media.is_set():
+                    return
                 self.fault("media", error)
-                await asyncio.sleep(MEDIA_FAILED_S)
+                self._stop_media.wait(MEDIA_FAILED_S)
                 continue
             if worked:
                 self.news()
             else:
-                await asyncio.sleep(MEDIA_IDLE_S)
+                self._stop_media.wait(MEDIA_IDLE_S)
 
     async def _check_store(self) -> None:
         """Read the whole database once; a damaged one is said at every health until somebody acts."""

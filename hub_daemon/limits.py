@@ -96,6 +96,7 @@ HEALTH_S = 15  # how often the hub says how it is
 NEWS_MS = 500  # how soon what another process committed is noticed
 TICK_MS = 1000  # how often missing chunks are asked for again
 MEDIA_IDLE_S = 0.5  # the media worker looks for the next item this often
+MEDIA_STOP_S_MAX = 2.0  # a stop waits this long for an item that is nearly done
 MEDIA_FAILED_S = 5.0  # ... and waits this long after it failed
 REPORT_CHARS_MAX = 400  # one line of the hub's log
 REPORT_FILE_BYTES_MAX = 1024 * 1024  # and its files: ten megabytes in all on a small card

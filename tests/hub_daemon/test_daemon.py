@@ -294,3 +294,20 @@ def test_a_mistake_of_ours_in_one_bay_is_said_and_costs_that_bay_only(one: Rig) 
     later = one.ann.write("reading", "and the bay came back")
     one.ann.seat(one.lines[0].fd)
     assert wait_for(lambda: later in one.ann.acked, 15)
+
+
+def test_a_stop_does_not_wait_for_a_long_transcode_and_the_item_is_done_again(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    try:
+        rig.hub.start()
+        items = [rig.ann.record("reading", random.Random(n).randbytes(300_000)) for n in range(3)]
+        rig.ann.seat(rig.lines[0].fd)
+        assert wait_for(lambda: items[0] in rig.ann.acked)
+        began = time.monotonic()
+        assert rig.hub.stop() == 0
+        assert time.monotonic() - began < 8
+        rig.hub.start()
+        # none of the three is a video: each is refused by name, never lost
+        assert wait_for(lambda: all(getattr(rig.wing.item(one), "state", "") == "refused" for one in items), 40)
+    finally:
+        rig.close()
