@@ -95,7 +95,7 @@ def _split(place: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def find_hub(wait_s: float = FIND_S) -> tuple[str, int]:
+def find_hub(wait_s: float = FIND_S, interfaces: "list[str] | None" = None) -> tuple[str, int]:
     """(host, port) of the first hub that zeroconf names; OSError when none answers within `wait_s`."""
     import threading
 
@@ -120,7 +120,7 @@ def find_hub(wait_s: float = FIND_S) -> tuple[str, int]:
         def remove_service(self, zc: Zeroconf, type_: str, name: str) -> None:
             pass
 
-    zeroconf = Zeroconf()
+    zeroconf = Zeroconf() if interfaces is None else Zeroconf(interfaces=interfaces)
     try:
         browser = ServiceBrowser(zeroconf, SERVICE, Listener())
         answered.wait(wait_s)
