@@ -60,7 +60,8 @@ soak: setup ## the tests that take long
 	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
 
 pictures: setup ## the screenshots in docs/pictures, from the running pages
-	@$(BIN)/python -m sim.pictures $(ARGS)
+	@$(BIN)/python -m tests.firmware.page.pictures
+	@$(BIN)/python -m tests.hub_daemon.staff.pictures
 
 generate: setup ## every generated file
 	@$(BIN)/python hardware/generate.py

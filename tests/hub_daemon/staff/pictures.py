@@ -1,4 +1,4 @@
-"""Takes docs/pictures/staff-*.png from the running staff page: python docs/pictures/staff.py
+"""Makes the pictures of docs/staff.md from the running page: python -m tests.hub_daemon.staff.pictures
 
 A wing on a table with invented people; the video is a test picture through the real media worker.
 """
@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "hub_daemon" / "staff")]
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / "docs" / "pictures"
+sys.path[:0] = [str(ROOT / "tests" / "hub_daemon" / "staff")]
 
 from conftest import CHROMIUM, FLAGS, Desk  # noqa: E402
 from wing_on_a_table import WingOnATable  # noqa: E402
@@ -99,7 +99,7 @@ def seat_new_device(wing: WingOnATable) -> None:
 
 def shoot(desk: Desk, name: str, full: bool = False) -> None:
     desk.page.wait_for_timeout(400)
-    desk.page.screenshot(path=str(HERE / f"staff-{name}.png"), full_page=full)
+    desk.page.screenshot(path=str(FOLDER / f"staff-{name}.png"), full_page=full)
     print(f"staff-{name}.png")
 
 
