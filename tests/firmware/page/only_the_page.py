@@ -1,6 +1,8 @@
 """Runs under MicroPython beside a built device: the device without a wire; prints the heap when it is lower.
 
-    micropython -X heapsize=256k only_the_page.py DATA PORT
+    micropython -X heapsize=256k only_the_page.py docked|alone DATA PORT
+
+`alone` has no dock, as `--port none`; `docked` has the link's buffers beside the page.
 """
 
 import asyncio
@@ -28,10 +30,11 @@ async def watch():
 async def main():
     """In the order of firmware/main.py: the device, its dock with the buffers of the link, then the page."""
     device = Device(PosixStorage(sys.argv[-2]), crypto.default().random, lambda: int(time.time()))
-    dock = Dock(device, device.random)
-    dock.tick(0)
+    if sys.argv[-3] == "docked":
+        dock = Dock(device, device.random)
+        dock.tick(0)
     gc.collect()
-    print("device and dock", gc.mem_alloc())
+    print("without the page", gc.mem_alloc())
     from firmware.page.app import make_app
 
     app = make_app(device)
