@@ -63,7 +63,7 @@ async def upload(site: "Page", request: "Request", rest: str) -> "Response":
     if coming is None or coming.name != name or act not in ("append", "save", "discard"):
         raise NoSuchDraft(name[:40])
     if act == "append":
-        return await _append(coming, request)
+        return await _append(site, coming, request)
     if act == "save":
         if coming.item is None:  # asked again: the answer was lost, the recording is not
             coming.item = coming.draft.save()
@@ -87,7 +87,7 @@ async def _begin(site: "Page", request: "Request") -> "Response":
     return to_script({"draft": site.upload.name, "slice": guard.SLICE_BYTES_MAX})
 
 
-async def _append(coming: Upload, request: "Request") -> "Response":
+async def _append(site: "Page", coming: Upload, request: "Request") -> "Response":
     """Take a slice piece by piece, so that it never stands in the heap as a whole."""
     asked = str(request.args.get("offset", ""))
     offset = int(asked) if asked.isdigit() and len(asked) < 10 else -1
@@ -103,7 +103,12 @@ async def _append(coming: Upload, request: "Request") -> "Response":
             break
         digest = crc32(piece, digest)
         if not again:
-            coming.draft.append(piece)
+            try:
+                coming.draft.append(piece)
+            except (MemoryError, OSError):  # nobody knows how much of it was taken: never keep a torn recording
+                site.upload = None
+                coming.draft.discard()
+                raise
             coming.size += len(piece)
     if again and digest != coming.last[2]:
         return to_script({"refused": "OutOfOrder", "size": coming.size}, 409)

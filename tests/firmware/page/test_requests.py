@@ -122,6 +122,19 @@ def test_a_recording_that_comes_in_slices_twice_and_out_of_order_is_stored_once_
     assert data == recording and answer.headers["Content-Type"] == "video/webm"
 
 
+@pytest.mark.parametrize("error", [MemoryError, OSError])
+def test_a_recording_that_the_device_could_not_take_whole_is_discarded_never_kept_torn(cell, site, error, monkeypatch):
+    name = begin(site)["draft"]
+    monkeypatch.setattr(cell.device.storage, "blob_write", lambda *_: (_ for _ in ()).throw(error("full")))
+    path = f"/record/{name}/append?offset="
+    assert ask(site, "POST", path + "0", bytes(8000))[0].status == 200
+    assert ask(site, "POST", path + "8000", bytes(8000))[0].status == 500
+    monkeypatch.undo()
+    answer, data = ask(site, "POST", f"/record/{name}/save", "")
+    assert (answer.status, json.loads(data)["refused"]) == (400, "NoSuchDraft")
+    assert cell.device.waiting() == [] and cell.device.recording is None
+
+
 def test_a_recording_is_given_in_the_ranges_that_were_asked_for(cell, site):
     video = bytes(range(256)) * 80
     root = cell.receive("A film\nof me", video=video)
