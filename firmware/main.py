@@ -138,7 +138,7 @@ class Runner:
     async def _sleep(self, wait_ms: int) -> None:
         try:
             await asyncio.wait_for(self._wake.wait(), wait_ms / 1000)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             pass
         self._wake.clear()
 
