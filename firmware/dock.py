@@ -7,6 +7,8 @@
 Whatever goes wrong on the wire ends in `lifted`, and the next time the link comes up it all begins again.
 """
 
+import sys
+
 from firmware import limits
 from firmware.sync import SETTLED, SOFTWARE, Sync
 from protocol.compat import TYPE_CHECKING
@@ -55,7 +57,9 @@ class Dock:
         pair = (identity.x25519_private, identity.x25519)
         if identity.enrolled:
             _, roster = identity.need()
-            return Session(True, pair, self._random, pattern="IK", remote_static=roster.hub_x25519)
+            session = Session(True, pair, self._random, pattern="IK", remote_static=roster.hub_x25519)
+            session.record_bytes = limits.PIECE_BYTES
+            return session
         from protocol.enrol import EnrolDevice  # once in a device's life: its heap is the docking's otherwise
 
         self._enrol = EnrolDevice(self._random, identity.seed, identity.ed25519, identity.x25519, SOFTWARE)
@@ -93,6 +97,7 @@ class Dock:
             self.device.can_lift = self._sync.phase == SETTLED and self.stack.unacked() == 0
         elif self._enrol is not None and self.device.identity.enrolled and not self.stack.unacked():
             self._end("enrolled", now)  # the ack has arrived: dock again, as who we are now
+            sys.modules.pop("protocol.enrol", None)  # once in a device's life
         return data
 
     def _fill(self, now: int) -> None:

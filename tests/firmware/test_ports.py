@@ -7,6 +7,7 @@ import threading
 import tty
 
 import pytest
+
 from firmware.ports import linux
 
 SENT = bytes(range(256)) * 64

@@ -4,10 +4,10 @@ import builtins
 import os
 
 import pytest
+
 from firmware.ports import posix
 from firmware.ports.posix import PosixStorage
 from firmware.storage import MemoryStorage
-
 from protocol.errors import Misuse
 from tests.kits.faulty_storage import PowerCut
 
@@ -126,7 +126,8 @@ def test_a_write_that_returned_was_synced_with_its_folder(tmp_path, monkeypatch)
     storage = PosixStorage(str(tmp_path / "s"))
     order = []
     real_rename = os.rename
-    monkeypatch.setattr(posix.os, "fsync", lambda fd: order.append("folder" if os.path.isdir(f"/proc/self/fd/{fd}") else "file"))
+    kinds = {True: "folder", False: "file"}
+    monkeypatch.setattr(posix.os, "fsync", lambda fd: order.append(kinds[os.path.isdir(f"/proc/self/fd/{fd}")]))
     monkeypatch.setattr(posix.os, "rename", lambda a, b: (order.append("rename"), real_rename(a, b)))
     storage.write("state/x", b"1")
     assert order == ["file", "rename", "folder"]
@@ -135,7 +136,8 @@ def test_a_write_that_returned_was_synced_with_its_folder(tmp_path, monkeypatch)
 @pytest.mark.parametrize("make", [MemoryStorage, None], ids=["memory", "files"])
 def test_every_storage_keeps_what_the_interface_says(tmp_path, make):
     storage = make() if make else PosixStorage(str(tmp_path / "s"))
-    assert storage.read("state/a") is None and storage.blob_size("blob/a") == 0 and storage.blob_read("blob/a", 0, 9) == b""
+    assert storage.read("state/a") is None and storage.blob_size("blob/a") == 0
+    assert storage.blob_read("blob/a", 0, 9) == b""
     storage.write("state/a", b"one")
     storage.write("state/a", b"two")
     storage.write("state/b", b"")

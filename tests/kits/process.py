@@ -11,7 +11,7 @@ from tests.kits import micropython
 from tests.kits.memory_hub import HubSide
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAP = "304k"  # what the whole device needs on the unix port, whose words have 64 bits
+HEAP = "320k"  # what the whole device needs on the unix port, whose words have 64 bits
 
 
 def build(out: Path) -> Path:
