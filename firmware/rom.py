@@ -3,7 +3,7 @@
 A board keeps its program in flash: MicroPython's ROMFS lets bytecode, names and constants be used
 where they lie, and the heap holds only what runs. The unix port has no flash, so here the image
 rides behind the machine code of one small viper function: MicroPython loads machine code outside
-of the heap (mmap), which is exactly the memory that flash is on a board. the heap then
+of the heap (mmap), which is exactly the memory that flash is on a board. The heap then
 bounds the same thing on both; but on a 64-bit machine every word of it is twice as large.
 
 ROMFS, as far as it is used here: magic d2 cd 31 and the length of the rest; then records of kind,
