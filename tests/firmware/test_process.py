@@ -25,6 +25,13 @@ def program(tmp_path_factory):
     return process.build(tmp_path_factory.mktemp("program"))
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    yield
+    for device in list(process.started):
+        device.kill()
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

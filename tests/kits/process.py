@@ -20,6 +20,9 @@ def build(out: Path) -> Path:
     return out
 
 
+started: "list[DeviceProcess]" = []  # for a test to end what a failure left running
+
+
 class DeviceProcess:
     """`perch device` as a board runs it: MicroPython, a heap of `heap`, one wire by file descriptor."""
 
@@ -37,11 +40,13 @@ class DeviceProcess:
                 pass_fds=(slave,), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         os.close(slave)
+        started.append(self)
         self.unsent = b""
         self.bytes_up = self.bytes_down = 0
 
     def kill(self) -> None:
         """As the power goes: SIGKILL."""
+        started.remove(self)
         self.process.kill()
         self.process.wait()
         os.close(self.master)
