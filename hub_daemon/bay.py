@@ -1,10 +1,8 @@
 """Wire -> link -> session -> here: one bay, from its port to the broker or to an enrolment.
 
-XX opens an enrolment conversation, if staff opened a window for this bay; IK opens a docking, if the key
-is that of a
-device of the wing, and carries its MQTT through the filter. Whatever goes wrong ends this docking, with a
-name, and
-the bay waits for the next one.
+XX opens an enrolment conversation, if staff opened a window for this bay; IK opens a docking, if the key is that of a
+device of the wing, and carries its MQTT through the filter. Whatever goes wrong ends this docking, with a name, and the
+bay waits for the next one.
 """
 
 from __future__ import annotations
@@ -74,9 +72,7 @@ class Bay:
         self._closer: Callable[[], None] | None = None
 
     def close_docking(self, reason: str) -> None:
-        """End the docking that is on (from the event loop's thread): another bay has the device, or it was
-        refused.
-        """
+        """End the docking that is on (from the event loop's thread): another bay has the device, or it was refused."""
         self._close_reason = reason
         if self._wake is not None:
             self._wake.set()
@@ -140,9 +136,7 @@ class Visit:
         )
 
     def _accept(self, pattern: str, static: bytes, payload: bytes) -> bool:
-        """Whether the key may open a session here: a device of the wing, or any key while a window is
-        open.
-        """
+        """Whether the key may open a session here: a device of the wing, or any key while a window is open."""
         try:
             self.hub.wing.load()
             if pattern == "XX":

@@ -1,7 +1,6 @@
 """Blobs as files: ciphertext that devices send, renditions that devices fetch; named by root, each checked.
 
-DATA/blobs/ab/<root> holds the bytes, <root>.leaves the manifest; both appear by rename, complete or not
-at all.
+DATA/blobs/ab/<root> holds the bytes, <root>.leaves the manifest; both appear by rename, complete or not at all.
 DATA/blobs/parts/ holds what is arriving: a part's length is the whole state of its transfer.
 """
 
@@ -109,9 +108,7 @@ class BlobStore:
             raise BlobMissing(f"blob {root.hex()[:16]} is not here") from None
 
     def add(self, data: bytes) -> bytes:
-        """Keep `data` (1 byte to BLOB_BYTES_MAX) durably; returns its root. The same data again changes
-        nothing.
-        """
+        """Keep `data` (1 byte to BLOB_BYTES_MAX) durably; returns its root. The same data again changes nothing."""
         builder = Builder()
         builder.feed(data)
         manifest = builder.finish()

@@ -3,10 +3,8 @@
     perch enrol --data DIR --bay bay1 --learner ann [--minutes 10] [--first PERSON] [--second PERSON]
                 [--pass-phrase-stdin] [--json]
 
-With --pass-phrase-stdin, standard input is read line by line: the first administrator's pass phrase, then
-"yes" when
-the digits agree, then the second administrator's pass phrase. With --json every step is one JSON object a
-line.
+With --pass-phrase-stdin, standard input is read line by line: the first administrator's pass phrase, then "yes" when
+the digits agree, then the second administrator's pass phrase. With --json every step is one JSON object a line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Exchange -> here -> store: whether an envelope may be taken, and the one transaction that takes it.
 
-Judged before anything is kept: seal, keys, learner, counter, group, thread, the day's number. Taken means
-that the
+Judged before anything is kept: seal, keys, learner, counter, group, thread, the day's number. Taken means that the
 envelope, its item and its blob stand in the database and on the disk; only then may anybody say so.
 """
 
@@ -94,9 +93,7 @@ def note_arriving(tx: Tx, judged: Judged, now_ms: int) -> None:
 
 
 def take(tx: Tx, judged: Judged, now_ms: int) -> None:
-    """Custody: envelope, item, blob and log row in this transaction. The blob must be complete on the
-    disk.
-    """
+    """Custody: envelope, item, blob and log row in this transaction. The blob must be complete on the disk."""
     content = judged.content
     blob = content.blob
     envelopes.insert(

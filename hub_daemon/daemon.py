@@ -1,8 +1,7 @@
 """`perch hub`: one process that starts everything of a wing and keeps each part alive on its own.
 
-broker, exchange, bays, media worker, staff page: a fault in one restarts that one. asyncio at the edges,
-one writer
-to the database, slow work in threads.
+broker, exchange, bays, media worker, staff page: a fault in one restarts that one. asyncio at the edges, one writer to
+the database, slow work in threads.
 """
 
 from __future__ import annotations
@@ -200,9 +199,7 @@ class Daemon:
     # running
 
     async def run(self, ready: Any = None) -> None:
-        """Start everything, serve until `stop`, end everything. Raises BrokerFailed or OSError at the
-        start.
-        """
+        """Start everything, serve until `stop`, end everything. Raises BrokerFailed or OSError at the start."""
         self._loop = asyncio.get_running_loop()
         try:
             await self.broker.start()
@@ -360,9 +357,8 @@ class Daemon:
     def _work_media(self) -> None:
         """One item after the other; a failure costs a pause, never the worker.
 
-        In a thread of its own that nobody waits for: a transcode may take a minute, a stop may not. The
-        item it was
-        at stays 'ingested' and is done again.
+        In a thread of its own that nobody waits for: a transcode may take a minute, a stop may not. The item it was at
+        stays 'ingested' and is done again.
         """
         while not self._stop_media.is_set():
             try:

@@ -1,8 +1,7 @@
 """Queue -> here -> exchange: which approved items one device may hold now, as its signed delivery list.
 
-Every bundle goes through the same gate as on the device before it is listed, so that an edited database,
-a lapsed
-key or an expired approval costs the item its place on the list and nothing else.
+Every bundle goes through the same gate as on the device before it is listed, so that an edited database, a lapsed key
+or an expired approval costs the item its place on the list and nothing else.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ from protocol.records.delivery_list import DeliveryList, Listed, Own
 from protocol.records.roster import Device, Roster
 from protocol.records.statement import STILL, TEXT, VIDEO, Statement
 
-# states of items as the author's device is told; a technical refusal and a recall end the wait like a
-# rejection
+# states of items as the author's device is told; a technical refusal and a recall end the wait like a rejection
 OWN_STATES = {
     "ingested": records.HANDED_OVER,
     "pending": records.BEING_READ,
@@ -145,9 +143,7 @@ class Delivery:
     def _passes(
         self, tx: Tx, item: items.Item, device: Device, roster: Roster, version: int, now_s: int
     ) -> Statement | None:
-        """The statement when this device may hold the item, None when it is not for it; raises the gate's
-        refusal.
-        """
+        """The statement when this device may hold the item, None when it is not for it; raises the gate's refusal."""
         stored = self._stored(tx, item)
         if stored is None or item.statement is None:
             return None

@@ -1,9 +1,7 @@
 """Bay and staff -> here -> store: how a device becomes one of the wing.
 
-Staff open a window for one bay and one learner; the device docks with XX and both screens show six
-digits; one
-administrator confirms them, a different one countersigns; then register, roster and certificate are
-written in one
+Staff open a window for one bay and one learner; the device docks with XX and both screens show six digits; one
+administrator confirms them, a different one countersigns; then register, roster and certificate are written in one
 transaction. Everything stands in the store, so that the staff page, `perch enrol` and the bay see the same.
 """
 
@@ -238,9 +236,7 @@ class Enrolment:
     # inside
 
     def _rosters(self, tx: Tx) -> list[bytes]:
-        """The newest roster, with as many before it as it takes to begin with one that names its own
-        signers.
-        """
+        """The newest roster, with as many before it as it takes to begin with one that names its own signers."""
         newest = rosters.newest_version(tx)
         chain: list[bytes] = []
         for version in range(newest, max(0, newest - GRANT_ROSTERS_MAX), -1):

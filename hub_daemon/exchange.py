@@ -1,9 +1,7 @@
 """Broker -> here -> store, and back: the whole conversation of a docking, pure but for the store.
 
-A message is judged, committed, and only then answered. Whatever is wrong with one gets a name, a row in
-the log and
-costs that message alone. Identity is the device that the bay authenticated; what a payload claims is only
-compared.
+A message is judged, committed, and only then answered. Whatever is wrong with one gets a name, a row in the log and
+costs that message alone. Identity is the device that the bay authenticated; what a payload claims is only compared.
 """
 
 from __future__ import annotations
@@ -35,8 +33,7 @@ from protocol.records.want import BundleWant
 class Exchange:
     """The hub's side of every docking of one wing.
 
-    `on_message`, `docked`, `lifted`, `refresh` and `tick` may be called from any thread; each returns
-    what must be
+    `on_message`, `docked`, `lifted`, `refresh` and `tick` may be called from any thread; each returns what must be
     published, in order. Everything returned is already durable.
     """
 
@@ -302,9 +299,7 @@ class Exchange:
         return self._drain(docking, now_ms)
 
     def _drain(self, docking: Docking, now_ms: int) -> list[Message]:
-        """Make what the fetch verified durable, ask for more, and take the envelope when its blob is
-        whole.
-        """
+        """Make what the fetch verified durable, ask for more, and take the envelope when its blob is whole."""
         fetch, part = docking.fetch, docking.part
         assert fetch is not None and part is not None
         while (event := fetch.next_event()) is not None:

@@ -1,10 +1,7 @@
 """Broker <-> here <-> exchange: the one MQTT client of the hub.
 
-paho's network thread hands each message to the exchange, which commits, and then publishes what came
-back: messages
-of one device stay in order, and nothing is acknowledged before its commit. A slow disk slows this thread
-and nothing
-else.
+paho's network thread hands each message to the exchange, which commits, and then publishes what came back: messages of
+one device stay in order, and nothing is acknowledged before its commit. A slow disk slows this thread and nothing else.
 """
 
 from __future__ import annotations
@@ -27,9 +24,7 @@ Report = Callable[[str, str], None]
 
 
 class ExchangeMqtt:
-    """Carries an Exchange over a Broker. `on_lost()` runs when the broker went away: dockings must start
-    anew.
-    """
+    """Carries an Exchange over a Broker. `on_lost()` runs when the broker went away: dockings must start anew."""
 
     def __init__(
         self,

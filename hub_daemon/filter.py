@@ -1,9 +1,7 @@
 """Session -> here -> broker, and back: what one device may say in MQTT, packet by packet.
 
-Pure: bytes in, bytes out, or a named refusal that ends the docking. Who the device is comes from the key
-that opened
-the session; whatever the device writes into its CONNECT is replaced. Every packet is written anew, so
-that the broker
+Pure: bytes in, bytes out, or a named refusal that ends the docking. Who the device is comes from the key that opened
+the session; whatever the device writes into its CONNECT is replaced. Every packet is written anew, so that the broker
 only ever sees the one form that our own codec makes.
 """
 
@@ -81,9 +79,8 @@ class RateRefused(FilterRefused):
 class BayFilter:
     """The MQTT of one docking of `device` (8 bytes). `account` is the bay's at the broker.
 
-    `from_device(data, now_ms)` and `from_broker(data)` return the bytes to pass on. After a refusal the
-    filter must
-    not be used again.
+    `from_device(data, now_ms)` and `from_broker(data)` return the bytes to pass on. After a refusal the filter must not
+    be used again.
     """
 
     def __init__(self, wing: str, device: bytes, account: Account) -> None:
@@ -178,9 +175,7 @@ class BayFilter:
                 raise SubscriptionForeign(f"{pattern[:80]!r}")
 
     def from_broker(self, data: bytes) -> bytes:
-        """What may go down to the device: answers, and messages on its own topics. Raises as
-        `from_device`.
-        """
+        """What may go down to the device: answers, and messages on its own topics. Raises as `from_device`."""
         self._down.extend(data)
         out = bytearray()
         while (packet := parse(self._down)) is not None:

@@ -1,8 +1,7 @@
 """The hub's own keys: X25519 for sessions and sealed envelopes, Ed25519 to release delivery lists.
 
-Made at the first start, kept in DATA/keys with mode 0600, never sent anywhere. A stolen hub has these and
-still
-can show nobody anything: showing needs the signatures of staff.
+Made at the first start, kept in DATA/keys with mode 0600, never sent anywhere. A stolen hub has these and still can
+show nobody anything: showing needs the signatures of staff.
 """
 
 from __future__ import annotations
@@ -42,9 +41,7 @@ def from_seeds(x25519: bytes, ed25519: bytes) -> HubKeys:
 
 
 def load_or_make(directory: Path) -> HubKeys:
-    """The keys in `directory`; made there when it has none. Raises KeysRefused on a file that is not ours
-    alone.
-    """
+    """The keys in `directory`; made there when it has none. Raises KeysRefused on a file that is not ours alone."""
     directory.mkdir(parents=True, exist_ok=True)
     os.chmod(directory, 0o700)
     path = directory / "hub.key"  # both in one file: a power cut at the first start leaves both or neither

@@ -24,9 +24,7 @@ class EnvelopeForeign(Refusal):
 
 
 class CounterReused(Refusal):
-    """This device used this counter for another envelope: one of the two is forged, or the device was
-    copied.
-    """
+    """This device used this counter for another envelope: one of the two is forged, or the device was copied."""
 
 
 class GroupUnknown(Refusal):

@@ -1,6 +1,4 @@
-"""Store -> here -> device: bundles and media of what is on the device's list, and the receipts that come
-back.
-"""
+"""Store -> here -> device: bundles and media of what is on the device's list, and the receipts that come back."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ from protocol.records.statement import Statement
 
 @dataclass(frozen=True)
 class Kept:
-    """What a receipt changed: `fresh`, the device has something new; `delivered`, the item reached
-    somebody.
-    """
+    """What a receipt changed: `fresh`, the device has something new; `delivered`, the item reached somebody."""
 
     fresh: bool
     delivered: bool

@@ -1,7 +1,6 @@
 """Who belongs to the wing: newest roster and register, taken from the store only when signatures hold.
 
-The database is not trusted: the whole chain of rosters is verified from the first, and the register must
-have the
+The database is not trusted: the whole chain of rosters is verified from the first, and the register must have the
 digest that the roster names. A row somebody edited is a refusal with a name, not a new member of the wing.
 """
 

@@ -3,10 +3,10 @@
     perch wire receive --port PORT --out DIR [--once]
     perch wire send    --port PORT FILE
 
-Start it at both ends, in any order. It goes on after a cut or a hang-up from what the receiver has on disk,
-verifies the whole file by SHA-256, and says what the cable is like. The session has throw-away keys: it
-encrypts and detects every change, and says nothing about who is at the other end.
-Exit: 0 done, 1 not finished, 2 wrong use or no such port, 130 interrupted.
+Start it at both ends, in any order. It goes on after a cut or a hang-up from what the receiver has on disk, verifies
+the whole file by SHA-256, and says what the cable is like. The session has throw-away keys: it encrypts and detects
+every change, and says nothing about who is at the other end. Exit: 0 done, 1 not finished, 2 wrong use or no such port,
+130 interrupted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""mosquitto as a supervised child on Unix sockets, with a configuration made at each start; restarted on
-death.
-"""
+"""mosquitto as a supervised child on Unix sockets, with a configuration made at each start; restarted on death."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ class SamePerson(Refusal):
 class Conflict(Refusal):
     """The item is no longer as this person saw it. Nothing was changed; becomes a 409 on the page.
 
-    `state`: the state now. `by`: person of the last act or holder, "" when it was the hub.
-    `action`, `reason`: the decision, if there is one. `at_ms`: when. `now_ms`: the hub's clock.
+    `state`: the state now. `by`: person of the last act or holder, "" when it was the hub. `action`, `reason`: the
+    decision, if there is one. `at_ms`: when. `now_ms`: the hub's clock.
     """
 
     def __init__(

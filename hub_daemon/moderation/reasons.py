@@ -1,8 +1,8 @@
 """Staff page -> here -> statement: the coded grounds of a return or a rejection, with their plain words.
 
-Codes are never deleted and never change their meaning: a statement from years ago still names one.
-A ground that is no longer used gets `retired=True`. Criticism of the prison is not a ground (R3).
-Plain words are for a reader of nine (R12), in English and Welsh.
+Codes are never deleted and never change their meaning: a statement from years ago still names one. A ground that is no
+longer used gets `retired=True`. Criticism of the prison is not a ground (R3). Plain words are for a reader of nine
+(R12), in English and Welsh.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     npm pack govuk-frontend@6.6.0
     python -m hub_daemon.staff.vendor_govuk govuk-frontend-6.6.0.tgz
 
-Perch is not on a gov.uk domain, so what only such services may use is left out: the GDS Transport
-font (Arial instead), the crown and the crest, every image. Nothing is fetched at run time.
+Perch is not on a gov.uk domain, so what only such services may use is left out: the GDS Transport font (Arial instead),
+the crown and the crest, every image. Nothing is fetched at run time.
 """
 
 import re

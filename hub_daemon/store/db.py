@@ -55,10 +55,9 @@ def split_statements(script: str) -> list[str]:
 class Store:
     """The hub's database at `path`; made and migrated when opened.
 
-    `write()` gives the one writing transaction: committed and on the disk when the block ends, rolled
-    back when
-    it raises. Nested blocks of one thread join the outer transaction. `read()` gives this thread's reading
-    connection, which sees the last commit.
+    `write()` gives the one writing transaction: committed and on the disk when the block ends, rolled back when it
+    raises. Nested blocks of one thread join the outer transaction. `read()` gives this thread's reading connection,
+    which sees the last commit.
     """
 
     def __init__(self, path: Path | str) -> None:

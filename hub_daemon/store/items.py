@@ -1,7 +1,6 @@
 """Items, their renditions, and the statements staff signed about them.
 
-State changes outside moderation are here (`to_pending`, `refuse_technical`, `delivered`); moderation's own
-are in
+State changes outside moderation are here (`to_pending`, `refuse_technical`, `delivered`); moderation's own are in
 queue.py. Every change is one conditional UPDATE on state and version.
 """
 
@@ -16,9 +15,7 @@ from hub_daemon.store.db import Row, Tx
 
 @dataclass(frozen=True)
 class Item:
-    """One thing in the queue. `id` is the envelope's digest; `text` is what the learner wrote, not the
-    rendition.
-    """
+    """One thing in the queue. `id` is the envelope's digest; `text` is what the learner wrote, not the rendition."""
 
     id: bytes
     kind: str

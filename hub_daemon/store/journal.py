@@ -1,6 +1,4 @@
-"""The journals that devices handed over: append-only, contiguous, chained; the exchange verifies before it
-appends.
-"""
+"""The journals that devices handed over: append-only, contiguous, chained; the exchange verifies before it appends."""
 
 from __future__ import annotations
 
@@ -8,9 +6,7 @@ from hub_daemon.store.db import Tx
 
 
 def position(tx: Tx, device: bytes) -> tuple[int, bytes]:
-    """(next sequence number, hash of the newest entry): (0, 32 zero bytes) for a device without a journal
-    here.
-    """
+    """(next sequence number, hash of the newest entry): (0, 32 zero bytes) for a device without a journal here."""
     row = tx.execute("SELECT journal_next, journal_head FROM devices WHERE device = ?", (device,)).fetchone()
     if row is None or row["journal_head"] is None:
         return 0, bytes(32)
@@ -18,9 +14,7 @@ def position(tx: Tx, device: bytes) -> tuple[int, bytes]:
 
 
 def append(tx: Tx, device: bytes, entries: list[tuple[int, bytes, bytes]], sign1: bytes, now_ms: int) -> None:
-    """Append verified (seq, entry bytes, hash), contiguous from `position`, with the signature over the
-    last hash.
-    """
+    """Append verified (seq, entry bytes, hash), contiguous from `position`, with the signature over the last hash."""
     tx.execute("INSERT OR IGNORE INTO devices (device) VALUES (?)", (device,))
     for seq, entry, digest in entries:
         tx.execute(

@@ -16,9 +16,7 @@ from protocol import cbor
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. `actor` is a person, "device:<hex>" or "hub"; `action` a short code; `item` an item id or
-    None.
-    """
+    """One row. `actor` is a person, "device:<hex>" or "hub"; `action` a short code; `item` an item id or None."""
 
     seq: int
     at_ms: int

@@ -9,9 +9,7 @@ from hub_daemon.store.db import Row, Tx
 
 @dataclass(frozen=True)
 class Person:
-    """One staff account. `roles` are the words of the roster; `kdf` is CBOR of salt and costs
-    (hub_daemon.people).
-    """
+    """One staff account. `roles` are the words of the roster; `kdf` is CBOR of salt and costs (hub_daemon.people)."""
 
     person: str
     name: str

@@ -26,9 +26,7 @@ WHERE id = :item AND version = :version AND state = :source AND (
 
 
 def move(tx: Tx, row: Transition, item: bytes, version: int, person: str, now_ms: int, until_ms: int) -> bool:
-    """Carry out one row of the transition table; False (and nothing changed) when the item is no longer
-    so.
-    """
+    """Carry out one row of the transition table; False (and nothing changed) when the item is no longer so."""
     done = tx.execute(
         MOVE,
         {
@@ -84,9 +82,7 @@ LIMIT 1
 
 
 def next_for(tx: Tx, person: str, now_ms: int, overdue_ms: int, skip: bytes) -> Row | None:
-    """The item this person is dealt next: what is overdue first, then priority, then age; passed-back
-    items last.
-    """
+    """The item this person is dealt next: what is overdue first, then priority, then age; passed-back items last."""
     found: Row | None = tx.execute(
         CANDIDATES, {"person": person, "now": now_ms, "overdue": overdue_ms, "skip": skip}
     ).fetchone()

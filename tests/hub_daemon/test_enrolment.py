@@ -1,6 +1,4 @@
-"""Enrolment: two administrators, the digits, one transaction; through the store, over the wire, and by the
-command.
-"""
+"""Enrolment: two administrators, the digits, one transaction; through the store, over the wire, and by the command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The exchange: custody only after the commit, every wrong message refused by name and logged, lists that
-hold.
-"""
+"""The exchange: custody only after the commit, every wrong message refused by name and logged, lists that hold."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""kill -9 of hub and broker at random moments: nothing that was acknowledged is missing, nothing is there
-twice.
-"""
+"""kill -9 of hub and broker at random moments: nothing that was acknowledged is missing, nothing is there twice."""
 
 from __future__ import annotations
 

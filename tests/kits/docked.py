@@ -1,8 +1,7 @@
 """A device that is nothing but protocol: Stack, MQTT client and records over a file descriptor, one thread.
 
-For tests of the hub: it keeps an outbox in memory, hands it over, answers wants, fetches bundles, and
-does what a
-test tells it that no honest device would do. It believes an acknowledgement only when the hub said it.
+For tests of the hub: it keeps an outbox in memory, hands it over, answers wants, fetches bundles, and does what a test
+tells it that no honest device would do. It believes an acknowledgement only when the hub said it.
 """
 
 from __future__ import annotations
@@ -48,9 +47,7 @@ class DeviceKeys:
 
 
 class DockedDevice:
-    """One device on one wire. `outbox` maps item -> (sealed, ciphertext or None); acknowledged items leave
-    it.
-    """
+    """One device on one wire. `outbox` maps item -> (sealed, ciphertext or None); acknowledged items leave it."""
 
     def __init__(self, wing: str, keys: DeviceKeys, hub_x25519: bytes, learner: str) -> None:
         self.wing, self.keys, self.hub_x25519, self.learner = wing, keys, hub_x25519, learner

@@ -1,8 +1,7 @@
 """A hub's data directory with a provisioned wing, for tests of the hub in this process and in processes of its own.
 
-Rosters are signed by two administrators and go through the real store; approvals go through the real
-moderation.
-Only Argon2id is left out: the people's keys are made here and stay in memory.
+Rosters are signed by two administrators and go through the real store; approvals go through the real moderation. Only
+Argon2id is left out: the people's keys are made here and stay in memory.
 """
 
 from __future__ import annotations
@@ -141,9 +140,7 @@ class HubWing:
 
 
 class Bayline:
-    """One serial wire: a pty whose far end `fd` is the device's. The slave stays open, so that no end
-    hangs up.
-    """
+    """One serial wire: a pty whose far end `fd` is the device's. The slave stays open, so that no end hangs up."""
 
     def __init__(self) -> None:
         self.fd, self._slave = os.openpty()
