@@ -60,6 +60,7 @@ class Device:
         self.recording: "video.Recording | None" = None
         # what the dock knows, for status()
         self.digits: "str | None" = None
+        self.agreed: "bool | None" = None  # what somebody here said of those digits; the dock takes it up
         self.docked = False
         self.phase = ""
         self.sent = 0
@@ -122,6 +123,7 @@ class Device:
         return {
             "state": state,
             "digits": self.digits,
+            "agreed": self.agreed,
             "phase": self.phase,
             "sent": self.sent,
             "waiting": len([own for own in self.outbox.own.values() if own.state < outbox.APPROVED]),
@@ -247,6 +249,16 @@ class Device:
 
     # -- for the dock -----------------------------------------------------------------------
 
+    def confirm_digits(self, digits: str, same: bool) -> None:
+        """Somebody at the device compared `digits` with the staff's screen; a no is final, and journaled.
+
+        Nothing happens when they are not the digits shown now: the session that they belonged to is over.
+        """
+        if digits == self.digits and self.agreed is not False and not self.identity.enrolled:
+            self.agreed = same
+            if not same:
+                self.log("digits-differ", digits)
+
     def commit_enrolment(self, certificate: bytes, signed_rosters: "list[bytes]") -> None:
         """Pin the wing; the device is enrolled when this returns."""
         self.identity.commit_enrolment(certificate, signed_rosters)
@@ -273,5 +285,5 @@ class Device:
         """The hub has, or refuses, this envelope; or it confirms the receipt for this item."""
         if self.outbox.custody(item, refusal, hub_s):
             self.log("handed-over" if refusal is None else "refused-by-hub", outbox.name_of(item))
-        else:
+        elif refusal is None:
             self.inbox.receipt_confirmed(item)

@@ -1,6 +1,7 @@
 """The device's end of one wire: link and session, and over them enrolment or a docking. Sans-IO.
 
-    new      no certificate: sessions with XX; staff compare the digits and confirm; then it docks again
+    new      no certificate: sessions with XX; a grant is committed once somebody at the device said that
+             both screens show the same digits; then it docks again
     lifted   enrolled, and no session
     docked   a session with the pinned hub: firmware/sync.py talks
 
@@ -18,6 +19,8 @@ from protocol.session import Session
 from protocol.stack import Stack
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from firmware.device import Device
     from firmware.storage import Random
     from protocol.enrol import EnrolDevice
@@ -31,6 +34,7 @@ class Dock:
         self._random = random
         self._sync: "Sync | None" = None
         self._enrol: "EnrolDevice | None" = None
+        self._grant: "Any" = None  # what the hub granted; nothing of it is kept before somebody here agreed
         self._answer = b""  # enrolment bytes that the session had no room for
         self.refused = ""  # why the last docking or enrolment ended; for the page and the runner's log
         self._new_link()
@@ -103,6 +107,8 @@ class Dock:
     def _fill(self, now: int) -> None:
         """Application bytes into the session, as far as it has room."""
         if self._enrol is not None:
+            self._enrolling(b"", now)
+        if self._enrol is not None:
             self._answer += self._enrol.to_send()
             self._answer = self._answer[self.stack.write(self._answer) :] if self._answer else b""
         while self._sync is not None:
@@ -149,27 +155,34 @@ class Dock:
             if self._sync.closed:
                 self._end(self._sync.closed, now)
         elif self._enrol is not None:
-            try:
-                self._enrol.receive(data)
-                self._enrolling(now)
-            except Refusal as refusal:
-                self._end(refusal.name, now)
+            self._enrolling(data, now)
 
-    def _enrolling(self, now: int) -> None:
-        """Digits to show, a grant to commit. Staff confirmed the digits of both screens before they granted."""
-        while self._enrol is not None:
-            event = self._enrol.next_event()
-            if event is None:
-                return
-            if event[0] == "digits":
-                self.device.digits = event[1]
-            elif event[0] == "granted":
-                self.device.commit_enrolment(event[1], event[2])
-                self._enrol.commit()
-                self._answer += self._enrol.to_send()
-                self._answer = self._answer[self.stack.write(self._answer) :]
-            elif event[0] == "refused":
-                self._end(event[1], now)
+    def _enrolling(self, data: bytes, now: int) -> None:
+        """Digits to show; a grant to commit, but only when somebody at the device has said that they agree."""
+        enrol, device = self._enrol, self.device
+        assert enrol is not None
+        try:
+            if data:
+                enrol.receive(data)
+            event = enrol.next_event()
+            while event is not None:
+                if event[0] == "digits":
+                    device.digits, device.agreed = event[1], None
+                elif event[0] == "granted":
+                    self._grant = event
+                elif event[0] == "refused":
+                    self._end(event[1], now)
+                    return
+                event = enrol.next_event()
+            if device.digits and device.agreed is False:
+                self._end("DigitsDiffer", now)
+            elif device.agreed and self._grant:
+                _, certificate, rosters = self._grant
+                self._grant = None
+                device.commit_enrolment(certificate, rosters)
+                enrol.commit()
+        except Refusal as refusal:
+            self._end(refusal.name, now)
 
     def _end(self, reason: str, now: int) -> None:
         """Close the session; the link begins anew after its rest."""
@@ -183,8 +196,11 @@ class Dock:
             device.log("lift", "" if self._sync.phase == SETTLED else "before the end")
         self._sync = None
         self._enrol = None
+        self._grant = None
         self._answer = b""
         device.docked = False
         device.digits = None
+        if device.agreed:
+            device.agreed = None  # it was about these digits; a no stays to be read until there are new ones
         device.phase = ""
         device.can_lift = True

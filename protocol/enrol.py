@@ -19,7 +19,8 @@ guess in a million, and a wrong guess is seen by staff. Then, length-prefixed (u
 
     device -> hub   Request   its keys, and a signature over the handshake hash: it holds the signing key
     hub -> device   Answer    certificate and rosters, once two members of staff agree; or a refusal's name
-    device -> hub   Ack       committed to disk; the device then docks again with IK
+    device -> hub   Ack       committed to disk, after a person at the device said that the digits agree;
+                              the device then docks again with IK
 """
 
 from protocol import crypto
@@ -288,8 +289,9 @@ class EnrolDevice(_Side):
     ("digits", text) to show, ("granted", signed certificate, [signed roster, ...]) to commit to disk and
     then tell by `commit`, ("refused", code), ("done",) when the ack is on its way.
 
-    The digits protect the device only if somebody compares them before it commits: where the device can
-    be in a place that staff do not watch, commit after the person at the device says that they agree.
+    The digits protect the device only if somebody compares them before it commits: commit after a person at
+    the device said that they agree, in this session (firmware/dock.py). A grant alone proves nothing: whoever
+    sits on the wire may grant what a hub and staff of their own signed.
     """
 
     def __init__(

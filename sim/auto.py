@@ -70,7 +70,7 @@ class Play:
         return page
 
     def enrol(self, learner: Learner) -> None:
-        """Six digits on both screens, then two administrators."""
+        """Six digits on both screens: whoever holds the device says that they agree, then two administrators."""
         first, second = [self.staff[self.wing.account("administrator", number).person] for number in (0, 1)]
         first.goto("/enrol")
         first.select_option("select[name=bay]", learner.bay)
@@ -82,6 +82,7 @@ class Play:
         expect(device.locator("#digits")).to_have_attribute("data-digits", SIX, timeout=STAGE_WAIT_S * 1000)
         digits = device.get_attribute("#digits", "data-digits") or ""
         wait_until("the six digits on the staff page", lambda: self._shown(first, digits), STAGE_WAIT_S)
+        device.click("#digits-same")
         first.click("#confirm")
         second.goto("/enrol")
         if digits not in (second.text_content("main") or "").replace(" ", ""):

@@ -5,7 +5,7 @@ from hub_daemon.keys import load_or_make
 from hub_daemon.people import People
 from hub_daemon.store import Store
 from hub_daemon.wing import Wing
-from sim.learner_page import settled, status
+from sim.learner_page import say_same, settled, status
 from sim.stages import wait_until
 from sim.wing import Learner, ProcessWing, now_ms
 
@@ -28,8 +28,10 @@ def enrol(wing: ProcessWing, learner: Learner) -> None:
         wing.seat(learner)
         wait_until(f"digits on {learner.name}'s device", lambda: status(learner).get("digits"), WAIT_S)
         wait_until("digits at the hub", lambda: table.get(number).digits, WAIT_S)
-        if status(learner)["digits"] != table.get(number).digits:
+        digits = str(status(learner)["digits"])
+        if digits != table.get(number).digits:
             raise AssertionError("the device and the hub show different digits: somebody is on the wire")
+        say_same(learner, digits)
         table.confirm(number, first)
         table.countersign(number, second)
         wait_until(f"the first docking of {learner.name}'s device", lambda: settled(learner), WAIT_S)

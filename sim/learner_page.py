@@ -30,6 +30,18 @@ def ask(learner: Learner, path: str, body: bytes) -> dict[str, Any]:
     return found
 
 
+def say_same(learner: Learner, digits: str) -> None:
+    """The button under the six digits, pressed by somebody who compared them with the staff's screen."""
+    send_form(learner, "/digits", {"digits": digits, "do": "same"})
+
+
+def send_form(learner: Learner, path: str, fields: dict[str, str]) -> None:
+    headers = {"Origin": learner.page, "Content-Type": "application/x-www-form-urlencoded"}
+    body = urllib.parse.urlencode(fields).encode()
+    request = urllib.request.Request(learner.page + path, body, headers, method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
 def status(learner: Learner) -> dict[str, Any]:
     with urllib.request.urlopen(learner.page + "/status.json", timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
@@ -54,10 +66,7 @@ def save_post(learner: Learner, text: str, group: str = "writing") -> str:
     with urllib.request.urlopen(f"{learner.page}/write?group={group}", timeout=10) as answer:
         form = answer.read().decode()
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
-    body = urllib.parse.urlencode({**fields, "text": text, "do": "send"}).encode()
-    headers = {"Origin": learner.page, "Content-Type": "application/x-www-form-urlencoded"}
-    request = urllib.request.Request(learner.page + "/write", body, headers, method="POST")
-    urllib.request.urlopen(request, timeout=10).close()
+    send_form(learner, "/write", {**fields, "text": text, "do": "send"})
     (item,) = waiting(learner) - before
     return item
 

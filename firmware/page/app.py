@@ -44,13 +44,14 @@ GET = {
     "own": "media.own",
 }
 POST = {
+    "digits": "home.digits",
     "write": "write.send",
     "draft": "write.draft",
     "record": "upload.upload",
     "settings": "about.choose",
     "language": "about.language",
 }
-BEFORE_ENROLMENT = ("", "status.json", "help", "static", "settings", "language", "recorded")
+BEFORE_ENROLMENT = ("", "status.json", "help", "static", "settings", "language", "recorded", "digits")
 ANSWERS_SCRIPTS = ("status.json", "draft", "record", "media", "own", "static")  # refusals by name, as JSON
 
 STATIC = {

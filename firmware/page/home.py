@@ -1,6 +1,7 @@
 """Path -> here -> html: the first page, enrolment, help now, and what is said when something did not work."""
 
-from firmware.page.app import html
+from firmware.page import guard
+from firmware.page.app import html, see
 from firmware.page.dock import dock_panel, dock_state
 from firmware.page.html import heading, icon, page, prose
 from firmware.page.words import esc
@@ -21,9 +22,17 @@ NEW_SHOWN_MAX = 3  # three things at most; the groups have the rest
 async def first(site: "Page", request: "Request", rest: str) -> "Response":
     if site.device.status()["state"] in ("new", "enrolling"):
         ask = site.ask(request)
-        return html(page(ask, "enrol", _enrol(ask), refresh=True))
+        asked = ask.status["digits"] and ask.status["agreed"] is None  # no reload under somebody's finger
+        return html(page(ask, "enrol", _enrol(ask), refresh=not asked))
     ask = site.ask(request)
     return html(page(ask, "home", _home(ask), refresh=dock_state(ask) == "docked"))
+
+
+async def digits(site: "Page", request: "Request", rest: str) -> "Response":
+    """Somebody compared both screens. Whatever is not a yes, to the digits shown now, is none."""
+    fields = await guard.form(request)
+    site.device.confirm_digits(fields.get("digits", ""), fields.get("do") == "same")
+    return see("/")
 
 
 def _home(ask: "Ask") -> "Iterator[str]":
@@ -57,9 +66,16 @@ def _enrol(ask: "Ask") -> "Iterator[str]":
     """Not yet anybody's device: what to do, and the six digits while staff compare them."""
     w = ask.words
     digits = esc(ask.status["digits"] or "")
-    yield heading(w("enrol.head"), w("enrol.compare") if digits else w("enrol.lead"))
+    agreed = ask.status["agreed"]
+    lead = "enrol.lead" if not digits else "enrol.compare" if agreed is None else "enrol.agreed"
+    yield heading(w("enrol.head"), w(lead if agreed is not False else "enrol.differ"))
     yield f'<p id="digits" class="digits" data-digits="{digits}"{"" if digits else " hidden"}>'
     yield f"{digits[:3]} {digits[3:]}</p>"
+    if digits and agreed is not False:
+        yield f'<form method="post" action="/digits" class="pair"><input type="hidden" name="digits" value="{digits}">'
+        if agreed is None:
+            yield f'<button class="button" id="digits-same" name="do" value="same">{w("enrol.same")}</button>'
+        yield f'<button class="button second" id="digits-differ" name="do" value="no">{w("enrol.no")}</button></form>'
     yield from dock_panel(ask)
     yield f'<section class="block"><h2>{w("enrol.next")}</h2><ol class="steps">'
     for step in ("1", "2", "3"):

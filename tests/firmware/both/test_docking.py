@@ -19,18 +19,108 @@ def docked(seed="dock"):
     return device, kept, Dock(device, Seeded(seed)), HubSide(kept, Seeded("hub" + seed))
 
 
-def test_a_new_device_shows_the_hubs_digits_and_docks_once_staff_confirm():
+def enrolling():
+    """A new device and its hub, both showing digits."""
     device = Device(MemoryStorage(), Seeded("new"), lambda: 1000)
     kept = Kept(Wing())
     dock, hub = Dock(device, Seeded("dock")), HubSide(kept, Seeded("hub"))
-    now, _ = join(dock, hub, lambda: device.status()["state"] == "enrolling" and hub.enrol.request is not None)
+    now = digits_shown(device, dock, hub, 0)
+    return device, kept, dock, hub, now
+
+
+def digits_shown(device, dock, hub, now):
+    def both():
+        return hub.enrol is not None and hub.enrol.request is not None and device.digits == hub.enrol.digits
+
+    return join(dock, hub, both, now)[0]
+
+
+def rest(dock, hub, now, ms=3000):
+    """Let both sides be for so long."""
+    steps = []
+
+    def over():
+        steps.append(now)
+        return len(steps) * 5 > ms
+
+    return join(dock, hub, over, now)[0]
+
+
+def test_a_new_device_shows_the_hubs_digits_and_docks_once_both_ends_confirm():
+    device, kept, dock, hub, now = enrolling()
     digits = device.status()["digits"]
-    assert len(digits) == 6 and digits == hub.enrol.digits
+    assert len(digits) == 6 and digits == hub.enrol.digits and device.status()["state"] == "enrolling"
+    device.confirm_digits(digits, True)
+    now = rest(dock, hub, now)
+    assert not device.identity.enrolled, "staff have not granted anything"
     hub.confirmed = True
     join(dock, hub, settled(device), now)
     status = device.status()
     assert status["state"] == "docked" and status["learner"] == "ann" and status["digits"] is None
     assert [entry.action for entry in kept.journal][:2] == ["enrolled", "dock"]
+
+
+def test_a_grant_is_not_committed_before_somebody_at_the_device_confirmed_the_digits():
+    device, kept, dock, hub, now = enrolling()
+    hub.confirmed = True
+    now = rest(dock, hub, now)
+    assert not hub.confirmed, "it was granted"
+    assert device.status()["state"] == "enrolling" and device.storage.read("keys/enrolment") is None
+    assert Device(device.storage, Seeded("x"), lambda: 1).status()["state"] == "new"
+    device.confirm_digits(hub.enrol.digits, True)
+    join(dock, hub, settled(device), now)
+    assert device.status()["learner"] == "ann"
+
+
+def test_a_no_leaves_the_device_new_and_ends_the_enrolment_by_name():
+    for granted_first in (False, True):
+        device, kept, dock, hub, now = enrolling()
+        if granted_first:
+            hub.confirmed = True
+            now = rest(dock, hub, now)
+        digits = device.digits
+        device.confirm_digits(digits, False)
+        device.confirm_digits(digits, True)
+        now, _ = join(dock, hub, lambda device=device: device.digits is None, now)
+        assert dock.refused == "DigitsDiffer" and device.status()["state"] == "new"
+        assert [(entry.action, entry.detail) for entry in device.journal_entries(0, 9)] == [("digits-differ", digits)]
+        now = digits_shown(device, dock, hub, now)
+        hub.confirmed = True
+        now = rest(dock, hub, now)
+        assert not hub.confirmed and not device.identity.enrolled, "the no was about other digits"
+        device.confirm_digits(device.digits, True)
+        join(dock, hub, settled(device), now)
+
+
+def test_a_confirmation_does_not_outlive_the_session_whose_digits_were_shown():
+    device, kept, dock, hub, now = enrolling()
+    before = device.digits
+    device.confirm_digits(before, True)
+    dock.restart()
+    assert device.status()["agreed"] is None
+    hub = HubSide(kept, Seeded("another session"))
+    now = digits_shown(device, dock, hub, now)
+    assert device.digits != before
+    device.confirm_digits(before, True)
+    hub.confirmed = True
+    now = rest(dock, hub, now)
+    assert not hub.confirmed and not device.identity.enrolled
+    device.confirm_digits(device.digits, True)
+    join(dock, hub, settled(device), now)
+
+
+def test_a_grant_does_not_outlive_its_session_either():
+    device, kept, dock, hub, now = enrolling()
+    hub.confirmed = True
+    now = rest(dock, hub, now)
+    dock.restart()
+    hub = HubSide(kept, Seeded("another session"))
+    now = digits_shown(device, dock, hub, now)
+    device.confirm_digits(device.digits, True)
+    now = rest(dock, hub, now)
+    assert not device.identity.enrolled
+    hub.confirmed = True
+    join(dock, hub, settled(device), now)
 
 
 def test_a_docking_hands_over_the_journal_posts_and_video_and_proves_it():

@@ -273,6 +273,13 @@ def test_the_six_digits_come_up_by_themselves(tmp_path, tab):
         tab.wait_for_selector("#digits", state="visible", timeout=4000)
         assert tab.inner_text("#digits") == "402 817"
         assert tab.evaluate("parseFloat(getComputedStyle(document.getElementById('digits')).fontSize)") >= 50
+        tab.focus("#digits-same")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#digits-same", state="detached")
+        assert new.device.agreed is True and tab.locator("#digits").is_visible()
+        new.device.digits, new.device.agreed = "111222", None
+        tab.wait_for_selector("#digits-same", state="visible", timeout=4000)
+        assert tab.inner_text("#digits") == "111 222"
 
 
 def test_everything_but_recording_works_without_javascript(chromium, cell, site):

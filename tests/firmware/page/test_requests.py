@@ -261,6 +261,39 @@ def test_before_enrolment_only_the_first_page_help_and_settings_are_there(tmp_pa
         assert json.loads(ask(site, "GET", "/status.json")[1])["digits"] == "402817"
 
 
+def test_the_digits_are_confirmed_by_a_plain_form_in_both_languages_and_only_those_shown(tmp_path):
+    from tests.firmware.page.serving import Cell, Served
+
+    new = Cell(tmp_path / "new", enrolled=False)
+    with Served(new.device) as site:
+        assert b"digits-same" not in ask(site, "GET", "/")[1], "there is nothing to compare yet"
+        new.device.digits = "402817"
+        data = ask(site, "GET", "/")[1].decode()
+        assert "They are the same" in data and 'id="digits-same"' in data and 'id="digits-differ"' in data
+        assert "<noscript><meta" not in data, "no reload under somebody's finger"
+        ask(site, "POST", "/language", form(language="cy", back="/"), mine(site))
+        assert "Maen nhw yr un fath" in ask(site, "GET", "/")[1].decode()
+        ask(site, "POST", "/language", form(language="en", back="/"), mine(site))
+        answer, _ = ask(site, "POST", "/digits", form(digits="402817", do="same"), {"Origin": "http://elsewhere.test"})
+        assert answer.status == 403 and new.device.agreed is None
+        ask(site, "POST", "/digits", form(digits="111111", do="same"), mine(site))
+        assert new.device.agreed is None, "the page was about other digits"
+        answer, _ = ask(site, "POST", "/digits", form(digits="402817", do="same"), mine(site))
+        assert answer.headers["Location"] == "/" and new.device.agreed is True
+        data = ask(site, "GET", "/")[1].decode()
+        assert "digits-same" not in data and "Now staff must say so too" in data and "<noscript><meta" in data
+        ask(site, "POST", "/digits", form(digits="402817", do="no"), mine(site))
+        assert new.device.agreed is False and "You said they differ" in ask(site, "GET", "/")[1].decode()
+        assert "You said that the six numbers differ" in ask(site, "GET", "/recorded")[1].decode()
+        ask(site, "POST", "/digits", form(digits="402817", do="same"), mine(site))
+        assert new.device.agreed is False, "a no is final"
+
+
+def test_what_is_said_of_the_digits_changes_nothing_on_an_enrolled_device(cell, site):
+    ask(site, "POST", "/digits", form(digits="402817", do="no"), mine(site))
+    assert cell.device.agreed is None and cell.device.journal_entries(0, 9)[-1].action == "enrolled"
+
+
 def test_the_dots_are_never_ahead_of_the_hub(cell, site):
     item = cell.device.write_post("reading", None, "Mine\nwords")
     for state, done in ((0, 1), (1, 2), (2, 3), (3, 3), (4, 4)):
