@@ -20,6 +20,7 @@ from hub_daemon.enrolment import Enrolment
 from hub_daemon.filter import BayFilter
 from hub_daemon.limits import DOCK_BROKER_WAIT_S, DOCK_BUFFER_BYTES_MAX, ENROL_POLL_MS, TCP_IDLE_S_MAX
 from hub_daemon.wing import Wing
+from hub_daemon.wire_notes import HOSTILE_ENDS, WireNotes
 from hub_daemon.wire_port import WireClosed, WirePort
 from protocol.enrol import EnrolHub
 from protocol.errors import Refusal
@@ -121,6 +122,7 @@ class Visit:
         self._broker_end = ""
         self._idle_ms_max = idle_s_max * 1000
         self._last_up = monotonic_ms()
+        self._wire = WireNotes()
         self.stack = Stack(Link(os.urandom(8)), self._make_session)
 
     # the stack's two questions
@@ -157,6 +159,11 @@ class Visit:
         self.bay.last_refusal = refusal.name
         self.hub.report("refused", f"{self.bay.name}: {refusal.name}: {refusal}")
 
+    def _note_wire(self, now: int, closing: bool = False) -> None:
+        """Say what the link dropped; it is no refusal of a device, since every wire is damaged now and then."""
+        for refusal in self._wire.look(self.stack.link.counters, now, closing):
+            self.hub.report("wire", f"{self.bay.name}: {refusal.name}: {refusal}")
+
     # the loop
 
     async def serve(self, port: WirePort) -> None:
@@ -165,6 +172,7 @@ class Visit:
             if data := port.take():
                 self.stack.receive(data, now)
             self.stack.tick(now)
+            self._note_wire(now)
             await self._events()
             await self._close_if_asked()
             if self.enrol is not None:
@@ -212,6 +220,8 @@ class Visit:
                 elif event[0] == "data":
                     await self._data(event[1])  # type: ignore[arg-type]
                 else:
+                    if event[1] in HOSTILE_ENDS:
+                        self._note(refusals.SessionRefused(str(event[1])))
                     await self.end(str(event[1]))
             except Refusal as refusal:
                 self._note(refusal)
@@ -319,6 +329,7 @@ class Visit:
 
     async def end(self, reason: str) -> None:
         """Take the docking or the enrolment apart; nothing happens when there is none."""
+        self._note_wire(monotonic_ms(), closing=True)
         if self.enrol is not None:
             enrol, self.enrol = self.enrol, None
             self._granted = False

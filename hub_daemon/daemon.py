@@ -39,6 +39,7 @@ from hub_daemon.limits import (
     TCP_IDLE_S_MAX,
     TICK_MS,
 )
+from hub_daemon.media import watch
 from hub_daemon.media.pipeline import Pipeline
 from hub_daemon.moderation import Moderation
 from hub_daemon.options import arguments, configure
@@ -54,8 +55,7 @@ ETHERNET = "ethernet"  # the bay that TCP dockings enrol on
 
 
 class Daemon:
-    """One hub. The staff page is handed this object: `.store .blobs .moderation .enrolment .people .bays()
-    .health()`.
+    """One hub. The staff page is handed this object: `.store .blobs .moderation .enrolment .people .bays() .health()`.
     """
 
     def __init__(self, config: Config, report: Reporter) -> None:
@@ -212,11 +212,14 @@ class Daemon:
             self._keep("ticks", self._follow_time())
             self._keep("health", self._say_health())
             if self.config.media:
+                self.pipeline.hold_videos("")  # until the watch has seen the jail hold
                 self._media.start()
             if self.config.page is not None:
                 await asyncio.to_thread(self._start_page, *self.config.page)
             self._keep("check", self._check_store())
             self.report("up", f"wing {self.config.wing}, broker {self.broker.name}")
+            if self.config.media:
+                threading.Thread(target=self._watch_jail, name="jail", daemon=True).start()
             if ready is not None:
                 ready(self)
             await self._stop.wait()
@@ -373,6 +376,14 @@ class Daemon:
                 self.news()
             else:
                 self._stop_media.wait(MEDIA_IDLE_S)
+
+    def _watch_jail(self) -> None:
+        """Whether videos may be decoded on this machine; in a thread of its own, after the start."""
+        try:
+            watch.keep_watch(self.pipeline, self.report, self._stop_media)
+        except Exception as error:
+            self.pipeline.hold_videos("the jail could not be tried; see the log")
+            self.fault("jail", error)
 
     async def _check_store(self) -> None:
         """Read the whole database once; a damaged one is said at every health until somebody acts."""

@@ -11,6 +11,18 @@ class DeviceRevoked(Refusal):
     """The device is in the register as revoked, or its time there is over."""
 
 
+class SessionRefused(Refusal):
+    """Bytes that belong to no session of ours: noise, a forgery, a replay, or another program on the wire."""
+
+
+class FrameDamaged(Refusal):
+    """Frames that failed their checksum: dropped, and sent again by whoever sent them in earnest."""
+
+
+class FrameRefused(Refusal):
+    """Whole frames that no honest peer sends just then: an old one again, or one that means nothing."""
+
+
 class NotDocked(Refusal):
     """A message of a device that has no docking: a leftover, or somebody else on the broker."""
 

@@ -48,8 +48,7 @@ def bundle(tx: Tx, docking: Docking, wanted: bytes, delivery: Delivery) -> Messa
 def take_receipt(tx: Tx, docking: Docking, payload: bytes, now_ms: int) -> Kept:
     """Verify and keep a receipt; raises a named refusal.
 
-    An item is delivered at the first receipt, under the statement in force, of a learner who is not its
-    author.
+    An item is delivered at the first receipt, under the statement in force, of a learner who is not its author.
     """
     device = docking.device
     receipt = receipt_records.accept(payload, device.ed25519)

@@ -1,10 +1,9 @@
 """perch wire: one file over an authenticated stream, resumed from what the receiver has on disk.
 
-Over the session's stream, each way, messages of `kind u8 | length u32 | content`; content is deterministic
-CBOR except for DATA. The sender offers {1: SHA-256, 2: size, 3: name}; the receiver answers {1: bytes it has,
-2: SHA-256 of those}; DATA follows from there; the receiver ends with {1: verified, 2: its figures}. A broken
-connection starts with the offer again. What is on disk is named by content (`<sha256>.part`), so that its
-length is the whole state.
+Over the session's stream, each way, messages of `kind u8 | length u32 | content`; content is deterministic CBOR except
+for DATA. The sender offers {1: SHA-256, 2: size, 3: name}; the receiver answers {1: bytes it has, 2: SHA-256 of those};
+DATA follows from there; the receiver ends with {1: verified, 2: its figures}. A broken connection starts with the offer
+again. What is on disk is named by content (`<sha256>.part`), so that its length is the whole state.
 """
 
 from __future__ import annotations

@@ -87,8 +87,7 @@ class Broker(ABC):
         write_secret(
             note,
             (
-                "# For watching this wing with any MQTT 3.1.1 client. Read-only. New at every start of the"
-                " hub.\n"
+                "# For watching this wing with any MQTT 3.1.1 client. Read-only. New at every start of the hub.\n"
                 f"socket = {self.hub_socket}\nuser = {account.user}\npassword = {account.password}\n"
                 f"topics = wing/{self.wing}/#\n"
                 f"# mosquitto_sub --unix {self.hub_socket} -u {account.user} -P {account.password}"

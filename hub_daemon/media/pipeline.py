@@ -1,9 +1,8 @@
 """From an item in custody to one in the queue: opens the envelope, makes the renditions, hands over to staff.
 
-Everything before the last step only reads, or adds files that are named by their own digest; the last step is
-one transaction that makes the item 'pending' (or 'refused'). So a hub that is killed anywhere does the item
-again, and nothing is there twice. Only what the *worker* died of is counted against an item, never a death of
-the hub.
+Everything before the last step only reads, or adds files that are named by their own digest; the last step is one
+transaction that makes the item 'pending' (or 'refused'). So a hub that is killed anywhere does the item again, and
+nothing is there twice. Only what the *worker* died of is counted against an item, never a death of the hub.
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ WORDS_OTHERWISE = "The message could not be read. Please write it again."
 class Pipeline:
     """Makes 'ingested' items 'pending' or 'refused', one with each `step`. Call it from one thread only.
 
-    `clock_ms` gives unix milliseconds. `transcode` is worker.transcode with other limits where a test needs
-    them.
+    `clock_ms` gives unix milliseconds. `transcode` is worker.transcode with other limits where a test needs them.
     """
 
     def __init__(
@@ -56,7 +54,16 @@ class Pipeline:
         self._transcode = transcode
         self._no_jail_until_ms = 0
         self._set_aside: Counter[bytes] = Counter()
+        self._held = False
         self.jail_fault = ""  # why no video is decoded on this machine; empty when all is well
+
+    def hold_videos(self, why: str) -> None:
+        """Decode no video until `release_videos`; posts go on. `why` stands in `jail_fault`. From any thread."""
+        self._held, self.jail_fault = True, why
+
+    def release_videos(self) -> None:
+        """The jail was seen to hold: what waited goes on."""
+        self._held, self.jail_fault = False, ""
 
     def step(self) -> bool:
         """Do the next item. False: there is none that can be done now.
@@ -95,7 +102,7 @@ class Pipeline:
 
     def _next(self) -> items.Item | None:
         """The oldest of those tried least, so that one that kills workers does not hold up the rest."""
-        jailed = self._clock_ms() >= self._no_jail_until_ms
+        jailed = not self._held and self._clock_ms() >= self._no_jail_until_ms
         with self._store.read() as tx:
             waiting = [
                 (_attempts(tx, item.id) + self._set_aside[item.id], place, item)

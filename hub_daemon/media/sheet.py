@@ -1,8 +1,7 @@
 """Inside the jail: pictures of a rendition for people who read it, drawn without any drawing library.
 
-The contact sheet has SHEET_FRAMES pictures at even steps with their times, and the waveform below: a member
-of staff sees at a glance where somebody speaks and where the picture changes. Times run left to right, top to
-bottom.
+The contact sheet has SHEET_FRAMES pictures at even steps with their times, and the waveform below: a member of staff
+sees at a glance where somebody speaks and where the picture changes. Times run left to right, top to bottom.
 """
 
 from __future__ import annotations

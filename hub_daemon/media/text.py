@@ -5,8 +5,7 @@ being seen, at most COMBINING_MARKS_MAX marks on a letter and BLANK_LINES_MAX bl
 taken out is listed for staff with its place in the learner's own text: hiding something is seldom an
 accident, and a text that said something else to the eye than to a search must be seen as it came.
 
-Which characters may not be shown is protocol/records/text.py's table, the same on the device that shows the
-text.
+Which characters may not be shown is protocol/records/text.py's table, the same on the device that shows the text.
 """
 
 from __future__ import annotations

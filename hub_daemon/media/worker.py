@@ -1,9 +1,8 @@
 """From the decrypted recording to its rendition: one jailed one-shot process for one item.
 
-The parent (the hub) gives the bytes to the child's stdin and reads one answer from its stdout. The child is
-treated as hostile from its first byte on: the answer is bounded while it is read, parsed strictly, checked
-against the profile, and whatever the child does, it is killed with its whole process group when the wall
-clock says so.
+The parent (the hub) gives the bytes to the child's stdin and reads one answer from its stdout. The child is treated as
+hostile from its first byte on: the answer is bounded while it is read, parsed strictly, checked against the profile,
+and whatever the child does, it is killed with its whole process group when the wall clock says so.
 
 Answer: u16 BE length of the head | head (deterministic CBOR map) | video | still | contact sheet. Head keys:
 0 outcome ("ok", "refused", "no jail") | 1 name of the refusal | 2 duration_ms | 3 audible | 4 [three lengths]

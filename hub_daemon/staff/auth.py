@@ -1,8 +1,7 @@
 """Login -> here: a pass phrase is right when it opens the person's signing key; nothing else is stored of it.
 
-The opened seed goes, sealed under a key that only the browser's cookie has, into the session. Between
-requests the hub holds neither the seed nor that key: the session's database, the hub's database and a
-backup of both cannot sign.
+The opened seed goes, sealed under a key that only the browser's cookie has, into the session. Between requests the hub
+holds neither the seed nor that key: the session's database, the hub's database and a backup of both cannot sign.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Envelopes: those in custody, and those whose blob is still arriving.
 
-An envelope is in custody when its row stands in `envelopes`, which is written in one transaction with its
-item.
+An envelope is in custody when its row stands in `envelopes`, which is written in one transaction with its item.
 """
 
 from __future__ import annotations

@@ -35,8 +35,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Rendition:
-    """What people get to see. Roles: "text" (body here), "video", "still" and "contact" (a blob named
-    `digest`).
+    """What people get to see. Roles: "text" (body here), "video", "still" and "contact" (a blob named `digest`).
 
     "contact" is the contact sheet for staff; it is never part of a statement and never leaves the hub.
     """
@@ -62,8 +61,7 @@ class SignedStatement:
 def insert(tx: Tx, item: Item) -> None:
     """A new item; raises IntegrityError when the id is already there."""
     tx.execute(
-        "INSERT INTO items (id, kind, author_learner, device, group_id, parent, received_ms,"
-        " state, version, text,"
+        "INSERT INTO items (id, kind, author_learner, device, group_id, parent, received_ms, state, version, text,"
         " blob_root, refusal, changed_ms, statement) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             item.id,

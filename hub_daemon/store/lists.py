@@ -96,8 +96,7 @@ def put_receipt(tx: Tx, receipt: Receipt) -> None:
     """Keep a verified receipt; a removal replaces a commit, an older list version never replaces a newer."""
     tx.execute(
         "INSERT INTO receipts (device, item, statement, state, list_version, signed, received_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, item) DO UPDATE SET statement ="
-        " excluded.statement,"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device, item) DO UPDATE SET statement = excluded.statement,"
         " state = excluded.state, list_version = excluded.list_version, signed = excluded.signed,"
         " received_ms = excluded.received_ms WHERE excluded.list_version >= receipts.list_version",
         (

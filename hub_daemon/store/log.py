@@ -1,7 +1,6 @@
 """The hub's log: one row for everything that was done, written in the same transaction as the act itself.
 
-Each row carries its RFC 6962 leaf hash; `root` is the Merkle tree hash over all of them (RFC 6962 section
-2.1).
+Each row carries its RFC 6962 leaf hash; `root` is the Merkle tree hash over all of them (RFC 6962 section 2.1).
 """
 
 from __future__ import annotations
