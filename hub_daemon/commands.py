@@ -65,7 +65,8 @@ def _wait(enrolment: Enrolment, number: int, states: tuple[str, ...], steps: Ste
         if window.state in ("refused", "expired", "done"):
             raise EnrolmentRefused(f"the enrolment on {window.bay} is {window.state}")
         left = max(0, (window.expires_ms - now_ms()) // 1000)
-        steps.wait(f"{words} ({left // 60}:{left % 60:02d} left)")
+        shown = f", digits {window.digits}" if window.digits else ""
+        steps.wait(f"{words}{shown} ({left // 60}:{left % 60:02d} left)")
         time.sleep(POLL_S)
 
 
@@ -128,8 +129,9 @@ def _enrol(given: argparse.Namespace, store: Store, steps: Steps) -> int:
     except (Refusal, EOFError, KeyboardInterrupt):
         _give_up(enrolment, number, first.person)
         raise
-    steps.say("granted", f"{second.person} signed. The device is being given its certificate.", person=second.person)
-    window = _wait(enrolment, number, ("done",), steps, "Waiting for the device to commit")
+    words = f"{second.person} signed. The device takes its certificate once somebody there pressed 'They are the same'."
+    steps.say("granted", words, person=second.person)
+    window = _wait(enrolment, number, ("done",), steps, "Waiting for the person at the device")
     steps.say(
         "done", f"Device {window.device_hex} is {given.learner}'s.", device=window.device_hex, learner=given.learner
     )

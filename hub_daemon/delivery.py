@@ -15,7 +15,7 @@ from hub_daemon.limits import GATE_CACHE_ENTRIES_MAX, LIST_FRESH_S
 from hub_daemon.store import Tx, items, lists
 from protocol import cbor
 from protocol.errors import Refusal
-from protocol.limits import LIST_ITEMS_MAX, OWN_ITEMS_MAX
+from protocol.limits import CODE_CHARS_MAX, LIST_ITEMS_MAX, OUTBOX_ENVELOPES_MAX, OWN_ITEMS_MAX
 from protocol.records import delivery_list as records
 from protocol.records import gate
 from protocol.records.bundle import Bundle
@@ -23,7 +23,8 @@ from protocol.records.delivery_list import DeliveryList, Listed, Own
 from protocol.records.roster import Device, Roster
 from protocol.records.statement import STILL, TEXT, VIDEO, Statement
 
-# states of items as the author's device is told; a technical refusal and a recall end the wait like a rejection
+# states of items as the author's device is told: a technical refusal can be changed and sent again, as what staff
+# sent back; a recall ends the wait like a rejection
 OWN_STATES = {
     "ingested": records.HANDED_OVER,
     "pending": records.BEING_READ,
@@ -34,7 +35,7 @@ OWN_STATES = {
     "delivered": records.DELIVERED,
     "returned": records.RETURNED,
     "rejected": records.REJECTED,
-    "refused": records.REJECTED,
+    "refused": records.RETURNED,
     "recalled": records.REJECTED,
 }
 
@@ -43,11 +44,15 @@ Withheld = Callable[[bytes, bytes, Refusal], None]  # (device, item, why)
 
 @dataclass
 class Issued:
-    """A delivery list as it was sent. `blobs` are the media roots of its items with their sizes."""
+    """A delivery list as it was sent. `blobs` are the media roots of its items with their sizes.
+
+    `refused` are own items that the media worker refused, newest first, with the refusal's name.
+    """
 
     list: DeliveryList
     signed: bytes
     blobs: dict[bytes, int] = field(default_factory=dict)
+    refused: tuple[tuple[bytes, str], ...] = ()
 
 
 class Delivery:
@@ -88,10 +93,10 @@ class Delivery:
         """
         state = lists.device_state(tx, device.id)
         listed, blobs = self._allowed(tx, device, roster, state.list_version + 1, now_s)
-        own = [
-            Own(item=item.id, state=OWN_STATES[item.state])
-            for item in sorted(items.of_device(tx, device.id, OWN_ITEMS_MAX), key=lambda one: one.id)
-        ]
+        mine = items.of_device(tx, device.id, OWN_ITEMS_MAX)
+        own = [Own(item=item.id, state=OWN_STATES[item.state]) for item in sorted(mine, key=lambda one: one.id)]
+        named = [(one.id, one.refusal[:CODE_CHARS_MAX]) for one in mine if one.state == "refused" and one.refusal]
+        refused = tuple(named[:OUTBOX_ENVELOPES_MAX])  # all that one visit can have handed over
         content = hashlib.sha256(
             cbor.dumps(
                 [
@@ -104,7 +109,7 @@ class Delivery:
         fresh = state.list_issued_s <= now_s < state.list_issued_s + LIST_FRESH_S
         if state.list_signed is not None and state.list_content == content and fresh:
             before = records.accept(None, state.list_signed, self.keys.ed25519_public, device.id, self.wing)
-            return Issued(before, state.list_signed, blobs)
+            return Issued(before, state.list_signed, blobs, refused)
         made = DeliveryList(
             wing=self.wing,
             device=device.id,
@@ -116,7 +121,7 @@ class Delivery:
         )
         signed = made.sign(self.keys.ed25519, self.keys.ed25519_public)
         lists.put_list(tx, device.id, made.version, signed, now_s, content)
-        return Issued(made, signed, blobs)
+        return Issued(made, signed, blobs, refused)
 
     def _allowed(
         self, tx: Tx, device: Device, roster: Roster, version: int, now_s: int

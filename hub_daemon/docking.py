@@ -29,6 +29,7 @@ class Docking:
     part: Part | None = None
     fetching: bytes = b""
     handled: set[bytes] = field(default_factory=set)
+    told: set[bytes] = field(default_factory=set)  # refused after custody, and said in this visit
     deferred: set[bytes] = field(default_factory=set)  # stays in the outbox: not today
     sent: int = 0
     new: int = 0

@@ -198,6 +198,7 @@ class Enrolment:
             if window.state == "granted":
                 if (window.ed25519, window.x25519) != (request.ed25519, request.x25519):
                     raise WindowShut("this window was used by another device")
+                table.granted_again(tx, number, digits, now)
                 return
             if window.state not in ("open", "digits", "confirmed"):
                 raise WindowShut(f"this enrolment is {window.state}")

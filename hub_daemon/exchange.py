@@ -174,6 +174,7 @@ class Exchange:
         docking.roster_version = hello.roster_version
         docking.handled.clear()
         docking.deferred.clear()
+        docking.told.clear()
         docking.sent = docking.new = 0
         out: list[Message] = [(device, "time", Time(time_s=now_ms // 1000).encode())]
         with self.store.write() as tx:
@@ -186,6 +187,7 @@ class Exchange:
             out += self._rosters(tx, docking)
             docking.issued = self._issue(tx, docking, now_ms)
         out.append((device, "list", docking.issued.signed))
+        out += self._refused_later(docking)
         out += self._next_fetch(docking, now_ms)
         return out + self._status(docking, now_ms)
 
@@ -373,6 +375,17 @@ class Exchange:
 
     # what everybody is told
 
+    def _refused_later(self, docking: Docking) -> list[Message]:
+        """What the media worker refused after custody, by name: once in each visit, since nothing says
+        that the device has it; the device takes it once."""
+        out: list[Message] = []
+        for item, name in () if docking.issued is None else docking.issued.refused:
+            if item not in docking.told:
+                docking.told.add(item)
+                answer = Custody(item=item, journal=None, refusal=name)
+                out.append((docking.device.id, "receipt", answer.encode()))
+        return out
+
     def _status(self, docking: Docking, now_ms: int) -> list[Message]:
         """How far the visit is: "sending", then "receiving", then "settled" (nothing is left to do)."""
         if docking.hello is None:
@@ -401,6 +414,7 @@ class Exchange:
                 if issued.list.version != docking.issued.list.version:
                     docking.issued = issued
                     out.append((docking.device.id, "list", issued.signed))
+                    out += self._refused_later(docking)
                     out += self._status(docking, now_ms)
             return out
 

@@ -95,6 +95,13 @@ def offered(
     )
 
 
+def granted_again(tx: Tx, number: int, digits: str, now_ms: int) -> None:
+    """The device that was granted is back before it committed: new digits, which somebody there compares."""
+    tx.execute(
+        "UPDATE enrolments SET digits = ?, changed_ms = ? WHERE id = ? AND state = 'granted'", (digits, now_ms, number)
+    )
+
+
 def confirmed(
     tx: Tx, number: int, base_version: int, body: bytes, register: bytes, person: str, sign1: bytes, now_ms: int
 ) -> None:

@@ -140,6 +140,7 @@ def test_a_granted_device_is_given_its_grant_again_and_nobody_else_is(office: Of
     office.enrolment.countersign(number, office.bob)
     office.enrolment.lost(number)
     office.offer(number, keys, "777777")
+    assert office.enrolment.get(number).digits == "777777", "the person at the device compares the new digits"
     assert office.enrolment.outcome(number).certificate is not None
     with pytest.raises(WindowShut):
         office.offer(number, DeviceKeys())

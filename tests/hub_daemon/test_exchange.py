@@ -18,6 +18,7 @@ from hub_daemon.store import Store, items, lists, log
 from hub_daemon.wing import RegisterEdited, Wing, WingRefused
 from protocol import blob
 from protocol.errors import Refusal
+from protocol.limits import OUTBOX_ENVELOPES_MAX
 from protocol.records import delivery_list
 from protocol.records.envelope import Blob, Content, item_id
 from protocol.records.hello import Hello, Status
@@ -276,6 +277,48 @@ def test_an_approved_item_is_on_the_list_of_its_audience_only(room: Room) -> Non
     with pytest.raises(DeviceUnknown):
         room.exchange.docked(dee.keys.id, now_ms())
     assert room.list_of(room.ann).state_of(item) == delivery_list.APPROVED
+
+
+def refusals_told(room: Room, down: list[tuple[str, bytes]], device: DockedDevice) -> list[tuple[bytes | None, str]]:
+    """The refusals in what goes down, which must come after a list that says the same."""
+    told = []
+    states: dict[bytes, int] = {}
+    for kind, payload in down:
+        if kind == "list":
+            made = delivery_list.accept(None, payload, room.wing.keys.ed25519_public, device.keys.id, WING)
+            states = {row.item: row.state for row in made.own}
+        elif kind == "receipt" and (custody := Custody.decode(payload)).refusal is not None:
+            assert custody.item is not None and states[custody.item] == delivery_list.RETURNED
+            told.append((custody.item, custody.refusal))
+    return told
+
+
+def refresh(room: Room, device: DockedDevice) -> list[tuple[str, bytes]]:
+    return [(kind, payload) for to, kind, payload in room.exchange.refresh(now_ms()) if to == device.keys.id]
+
+
+def test_a_refusal_after_custody_is_told_to_its_author_by_name_while_docked_and_at_each_docking(room: Room) -> None:
+    item, sealed, ciphertext = video(room, 5000)
+    feed(room, room.send(room.ann, "envelope", sealed), ciphertext)
+    told = [(item, "NotAVideo")]
+    room.wing.ingest()
+    found = room.wing.item(item)
+    assert found is not None and (found.state, found.refusal) == ("refused", "NotAVideo")
+    assert refusals_told(room, refresh(room, room.ann), room.ann) == told
+    assert refresh(room, room.ann) == [] and refresh(room, room.ben) == [], "once, and to nobody else"
+    assert refusals_told(room, room.dock(room.ben), room.ben) == []
+    for _ in range(2):
+        assert refusals_told(room, room.dock(room.ann), room.ann) == told
+
+
+def test_one_docking_is_told_at_most_an_outbox_of_refusals_the_newest_ones(room: Room) -> None:
+    with room.wing.store.write() as tx:
+        for number in range(OUTBOX_ENVELOPES_MAX + 5):
+            item, at = bytes([number]) * 32, 1000 + number
+            rest = ("reading", None, at, "refused", 2, "words", None, "EmptyText", at, None)
+            items.insert(tx, items.Item(item, "post", "ann", room.ann.keys.id, *rest))
+    told = refusals_told(room, room.dock(room.ann), room.ann)
+    assert [item for item, _ in told] == [bytes([n]) * 32 for n in range(OUTBOX_ENVELOPES_MAX + 4, 4, -1)]
 
 
 def test_a_bundle_goes_only_to_who_has_it_on_the_list_and_a_receipt_makes_it_delivered(room: Room) -> None:
