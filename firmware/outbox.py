@@ -2,8 +2,9 @@
 
 One file per entry, `own/<item>`, written once when the learner saves: the sealed envelope and
 the author's own copy. Custody for exactly that digest rewrites it without the envelope; the
-author's copy stays. A video's ciphertext is `blob/<root>`, its manifest `leaves/<root>`, its key
-in the author's copy. What a cut left without an entry is swept at the next start.
+author's copy stays, also where the hub refuses it afterwards. A video's ciphertext is `blob/<root>`,
+its manifest `leaves/<root>`, its key in the author's copy. What a cut left without an entry is swept
+at the next start.
 """
 
 from binascii import hexlify, unhexlify
@@ -149,9 +150,14 @@ class Outbox:
         self.own[item] = Own(item, entry)
 
     def custody(self, item: bytes, refusal: "str | None", hub_s: int) -> bool:
-        """The hub has committed this envelope (or refused it by name). False when it is not waiting here."""
+        """The hub has committed this envelope, or refused it by name. False when that changes nothing here.
+
+        A refusal may come after custody too (the video is none), until other people may see the item.
+        """
         own = self.own.get(item)
-        if own is None or not own.waiting:
+        if own is None or not own.waiting and (
+            refusal is None or own.refusal is not None or own.state in (APPROVED, DELIVERED)
+        ):
             return False
         if refusal is None:
             times = _marked(own.times, HANDED_OVER, hub_s)

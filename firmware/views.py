@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from firmware.outbox import Own
 
 
-# what the hub's program refuses without a person reading it, in words for the writer; the code stays beside it
-REFUSED_WORDS = {
-    "": "The hub could not take this. Show it to staff when you dock.",
-    "BlobDiffers": "The video did not arrive whole. Record it again.",
-    "MediaRefused": "The video could not be played by the hub. Record it again.",
-    "TooLong": "This is longer than the hub takes. Make it shorter.",
-    "NotInGroup": "This is not available.",
-    "TextRefused": "There are signs in this text that cannot be shown. Write it again without them.",
-}
-
-
 def groups(device: "Device") -> "list[tuple[str, str]]":
     certificate, roster = device.identity.certificate, device.identity.roster
     if certificate is None or roster is None:
@@ -155,7 +144,8 @@ def waiting(device: "Device") -> "list[dict[str, Any]]":
 
 
 def returned(device: "Device") -> "list[dict[str, Any]]":
-    """`action` 2 return, 3 reject, 0 refused by the hub's program; `reason` a code, `words` plain words.
+    """`action` 2 return, 3 reject with `reason`, a number, and the `words` of staff; 0 refused by the hub's program
+    with `code`, the refusal's name, whose words the page has.
 
     When the hub's list says that staff sent an item back and their statement is not here yet, words are "".
     """
@@ -191,5 +181,5 @@ def _returned_row(device: "Device", own: "Own", held: "Held | None") -> "dict[st
         row["action"], row["at"] = held.action, held.at_s
         row["seen"] = held.seen_s is not None
     elif own.refusal is not None:
-        row["action"], row["words"] = 0, REFUSED_WORDS.get(own.refusal, REFUSED_WORDS[""])
+        row["action"] = 0
     return row

@@ -77,6 +77,8 @@ def _back(ask: "Ask", items: "list[Row]") -> "Iterator[str]":
         what = w("back.rejected" if item["action"] == REJECT else "back.returned")
         yield f'<article class="card returned" data-item="{code}"><h2>{what} <small>{ask.when(item["at"])}</small></h2>'
         yield f'<h3>{w("back.yours")}</h3><p class="words quote" dir="auto">{_short(ask, item["text"])}</p>'
+        if item["video"]:
+            yield from video(ask, {"item": item["item"]})
         yield f'<h3>{w("back.why")}</h3><p data-reason="{item["reason"]}" data-say>{_why(ask, item)}</p>'
         if item["action"] and item["words"]:
             yield f'<h3>{w("back.staff")}</h3><p class="words" dir="auto" data-say>{prose(item["words"])}</p>'
@@ -91,8 +93,8 @@ def _why(ask: "Ask", item: "Row") -> str:
     """The plain words of the coded ground, or of what the hub itself refused."""
     w = ask.words
     if not item["action"]:
-        key = "hub." + item["words"]
-        return w(key) if w.has(key) else w("hub.unknown", name=item["words"])
+        key = "refused." + item["code"]
+        return w(key) if w.has(key) else w("refused.unknown", name=item["code"])
     key = "reason." + str(item["reason"])
     return w(key) if w.has(key) else w("reason.unknown")
 

@@ -231,6 +231,13 @@ class HubSide:
         self._say("receipt", Custody(item=item, journal=None, refusal=refusal).encode())
         self._status()
 
+    def refuse_later(self, item, name):
+        """The media worker made nothing of an item in custody."""
+        self.kept.own[item] = 5
+        self.kept.list_signed = None
+        self.send_list()
+        self._say("receipt", Custody(item=item, journal=None, refusal=name).encode())
+
     def _fetch_next(self, now):
         for item, content in self.kept.arriving.items():
             root = content.blob.root

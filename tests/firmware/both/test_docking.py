@@ -199,6 +199,20 @@ def test_a_refused_envelope_comes_back_and_the_next_one_goes_on():
     assert kept.taken == [good] and [row["item"] for row in device.returned()] == [bad]
 
 
+def test_a_refusal_after_custody_reaches_the_author_while_docked_and_at_every_docking_and_is_journaled_once():
+    device, kept, dock, hub = docked()
+    item = device.write_post("reading", None, "mine")
+    now, _ = join(dock, hub, settled(device))
+    hub.refuse_later(item, "NotAVideo")
+    join(dock, hub, lambda: device.returned() and device.returned()[0]["code"] and settled(device)(), now)
+    dock, hub = Dock(device, Seeded("again")), HubSide(kept, Seeded("hubagain"))
+    now, _ = join(dock, hub, settled(device), now)
+    hub.refuse_later(item, "NotAVideo")
+    rest(dock, hub, now)
+    assert [row["code"] for row in device.returned()] == ["NotAVideo"] and kept.taken == [item]
+    assert [entry.action for entry in device.journal_entries(0, 99)].count("refused-by-hub") == 1
+
+
 def test_a_reply_to_an_own_thread_waits_until_staff_approved_the_thread():
     device, kept, dock, hub = docked()
     root = device.write_post("reading", None, "thread")

@@ -210,6 +210,34 @@ def test_a_refusal_of_the_hub_never_loses_the_text():
     every_cut(lambda: storage, lambda s: opened(s, "act").custody(items[0], "TextRefused", 5), check)
 
 
+def test_a_refusal_after_custody_is_taken_or_not_and_is_taken_the_next_time():
+    items = []
+
+    def steps(wing, device):
+        draft = device.begin_video("reading", None, "look", "video/webm")
+        draft.append(MOVIE)
+        items.append(draft.save())
+        device.custody(items[0], None, 5)
+        device.accept_list(wing.delivery_list(device.identity.device, [], [(items[0], 5)]))
+
+    wing, storage = base(steps)
+    seen = set()
+
+    def check(found, outcome):
+        for turn in range(2):
+            device = reopened(found)
+            row = device.returned()[0]
+            assert row["text"] == "look" and row["code"] in ("", "NotAVideo")
+            assert device.own_media(items[0])[2](0, len(MOVIE)) == MOVIE
+            seen.add(row["code"])
+            if outcome == "whole" or turn:
+                assert row["code"] == "NotAVideo"
+            device.custody(items[0], "NotAVideo", 6)
+
+    assert every_cut(lambda: storage, lambda s: opened(s, "act").custody(items[0], "NotAVideo", 5), check) >= 6
+    assert seen == {"", "NotAVideo"}
+
+
 def with_bundle(data=MOVIE):
     """A wing, a storage whose list names one video, its bundle, its root."""
     builder = blob.Builder()

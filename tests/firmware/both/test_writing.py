@@ -116,15 +116,46 @@ def test_custody_for_exactly_this_digest_ends_the_waiting_and_keeps_the_authors_
         assert each.waiting()[0]["state"] == 1 and each.waiting()[0]["times"][:2] == [1000, 50]
 
 
-def test_what_the_hub_refuses_comes_back_with_plain_words_and_its_text():
+def test_what_the_hub_refuses_comes_back_by_name_and_with_its_text():
     _, device = enrolled()
     item = device.write_post("reading", None, "hello")
     device.custody(item, "SomethingRefused", 50)
     for each in (device, again(device)):
         row = each.returned()[0]
-        assert row["item"] == item and row["text"] == "hello" and row["action"] == 0 and row["words"]
+        assert row["item"] == item and row["text"] == "hello" and row["action"] == 0 and not row["words"]
         assert row["code"] == "SomethingRefused"
         assert each.waiting() == [] and each.threads("reading") == []
+
+
+def test_a_refusal_after_custody_comes_back_once_with_the_text_and_the_own_video():
+    wing, device = enrolled()
+    draft = device.begin_video("reading", None, "look", "video/webm")
+    draft.append(b"no video at all")
+    item = draft.save()
+    device.custody(item, None, 50)
+    deliver(wing, device, [], [], [(item, 5)])
+    for _ in range(3):
+        device.custody(item, "NotAVideo", 60)
+    assert [entry.action for entry in device.journal_entries(2, 9)] == ["handed-over", "refused-by-hub"]
+    deliver(wing, device, [], [], [(item, 5)])
+    for each in (device, again(device)):
+        row = each.returned()[0]
+        assert (row["text"], row["action"], row["code"], row["seen"]) == ("look", 0, "NotAVideo", False)
+        assert each.waiting() == [] and each.threads("reading") == []
+        assert each.own_media(item)[2](0, 100) == b"no video at all"
+    device.mark_seen(item)
+    device.custody(item, "NotAVideo", 70)
+    assert device.returned()[0]["seen"], "the hub says it at every docking"
+
+
+def test_what_others_may_see_is_not_taken_back_by_a_refusal():
+    wing, device = enrolled()
+    item = device.write_post("reading", None, "hello")
+    for state in (3, 4):
+        deliver(wing, device, [], [], [(item, state)])
+        device.custody(item, "NotAVideo", 60)
+        assert device.returned() == [] and device.waiting()[0]["state"] == state
+    device.custody(b"x" * 32, "NotAVideo", 60)
 
 
 def test_states_of_the_hubs_list_move_own_items_and_note_their_times():

@@ -316,6 +316,30 @@ def test_what_came_back_says_why_in_words_and_offers_to_change_it(cell, site):
     assert item.hex()[:12].upper() in data.decode() and "paper" in data.decode()
 
 
+def test_what_the_hub_refused_after_custody_says_why_in_both_languages_and_can_be_changed(cell, site):
+    draft = cell.device.begin_video("reading", None, "My poem", "video/webm")
+    draft.append(b"no video at all")
+    item = draft.save()
+    cell.device.custody(item, None, 5)
+    cell.states({item: 5})
+    cell.device.custody(item, "NotAVideo", 6)
+    text = ask(site, "GET", "/back")[1].decode()
+    assert "The file was not a video that can be played." in text and "My poem" in text
+    assert f'src="/own/{item.hex()}"' in text and f'href="/record?again={item.hex()}"' in text
+    assert ask(site, "GET", f"/own/{item.hex()}")[1] == b"no video at all"
+    assert 'value="My poem"' in ask(site, "GET", f"/record?again={item.hex()}")[1].decode()
+    ask(site, "POST", "/language", form(language="cy", back="/"), mine(site))
+    assert "Nid oedd y ffeil yn fideo y gellir ei chwarae." in ask(site, "GET", "/back")[1].decode()
+
+
+def test_a_refusal_that_the_page_has_no_words_for_is_said_by_name(cell, site):
+    item = cell.device.write_post("reading", None, "Mine")
+    cell.device.custody(item, "Some<b>thing", 6)
+    text = ask(site, "GET", "/back")[1].decode()
+    assert "The word for it is Some&lt;b&gt;thing." in text and f'href="/write?again={item.hex()}"' in text
+    assert "Mine</textarea>" in ask(site, "GET", f"/write?again={item.hex()}")[1].decode()
+
+
 def test_the_learner_can_read_the_whole_journal(cell, site):
     for number in range(70):
         cell.device.log("open", f"entry-{number}")

@@ -8,6 +8,8 @@ import pytest
 
 from firmware.page import app, html, words
 from firmware.page.words import Words
+from hub_daemon.media.pipeline import words_for
+from hub_daemon.media.refusals import WORDS as REFUSALS
 from hub_daemon.moderation.reasons import REASONS
 
 PAGE = Path(app.__file__).parent
@@ -38,12 +40,18 @@ def test_the_reasons_are_those_of_the_hub_in_both_languages():
             assert BOTH[language][f"reason.{entry.code}"] == getattr(entry, language).replace("'", "’")
 
 
+def test_everything_that_the_media_worker_refuses_has_the_hubs_words_in_both_languages():
+    for name in [*REFUSALS, "EmptyText", "TextTooLong", "TextRefused"]:
+        assert BOTH["en"]["refused." + name] == words_for(name).replace("'", "’")
+        assert "refused." + name in BOTH["cy"]
+
+
 def test_every_string_is_used_and_every_used_string_exists():
     source = "".join(path.read_text() for path in PAGE.glob("*.py"))
     used = set(re.findall(r'\bw(?:ords)?\("([a-z]\w*(?:\.\w+)*)"', source))
     assert used
     assert used - set(BOTH["en"]) == set()
-    made = ("did.", "month.", "reason.", "hub.", "way.", "enrol.step.", "help.", "settings.", "trouble.", "write.",
+    made = ("did.", "month.", "reason.", "refused.", "way.", "enrol.step.", "help.", "settings.", "trouble.", "write.",
             "record.", "dock.", "recorded.")  # keys that are put together
     unused = {key for key in BOTH["en"] if key not in source and not key.startswith(made)}
     assert {key for key in unused if not key.endswith((".tab", ".title"))} == set()
