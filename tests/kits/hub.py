@@ -23,6 +23,7 @@ from hub_daemon.people import Signer
 from hub_daemon.store import Store, items, rosters
 from hub_daemon.wing import Wing
 from protocol.records import signing
+from protocol.records.certificate import Certificate
 from protocol.records.roster import Device, Group, Learner, Register, Roster, Staff
 from tests.kits.docked import DeviceKeys, DockedDevice, wait_for
 
@@ -88,14 +89,28 @@ class HubWing:
     def enrol(self, learner: str) -> DeviceKeys:
         """A device that is in the register, without a conversation."""
         keys = DeviceKeys()
+        self.certify(keys.ed25519, keys.x25519, learner)
+        return keys
+
+    def certify(self, ed25519: bytes, x25519: bytes, learner: str) -> bytes:
+        """Put a device into the register with a new roster; returns its signed certificate."""
+        now_s = now_ms() // 1000
+        device = signing.key_id(ed25519)
         self.devices.append(
             Device(
-                id=keys.id, ed25519=keys.ed25519, x25519=keys.x25519, learner=learner,
-                expires_s=now_ms() // 1000 + YEAR_S, revoked=False,
+                id=device, ed25519=ed25519, x25519=x25519, learner=learner, expires_s=now_s + YEAR_S, revoked=False
             )
-        )  # fmt: skip
-        self.new_roster()
-        return keys
+        )
+        version = self.new_roster().version
+        return Certificate(
+            wing=WING, device=device, ed25519=ed25519, x25519=x25519, learner=learner, issued_s=now_s,
+            roster_version=version,
+        ).sign(self.keys.ed25519, self.keys.ed25519_public)  # fmt: skip
+
+    def signed_rosters(self) -> list[bytes]:
+        """Every roster from the first to the newest."""
+        with self.store.read() as tx:
+            return [one.signed for one in rosters.since(tx, 0)]
 
     def device(self, learner: str) -> DockedDevice:
         return DockedDevice(WING, self.enrol(learner), self.keys.x25519_public, learner)
