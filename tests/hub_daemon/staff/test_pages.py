@@ -196,13 +196,8 @@ def test_a_held_decision_that_comes_too_late_leads_to_the_conflict_with_its_note
 @pytest.fixture(scope="session")
 def recording():
     """A second of picture and tone through the real media worker."""
-    import sys
-    from pathlib import Path
-
-    sys.path.insert(0, str(Path(__file__).parents[3] / "docs" / "pictures"))
-    from staff import camera
-
     from hub_daemon.media import worker
+    from tests.hub_daemon.staff.pictures import camera
 
     return worker.transcode(camera(2), "video/webm")
 
