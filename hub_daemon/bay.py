@@ -329,7 +329,8 @@ class Visit:
 
     async def end(self, reason: str) -> None:
         """Take the docking or the enrolment apart; nothing happens when there is none."""
-        self._note_wire(monotonic_ms(), closing=True)
+        if self.device is not None:
+            self._note_wire(monotonic_ms(), closing=True)
         if self.enrol is not None:
             enrol, self.enrol = self.enrol, None
             self._granted = False

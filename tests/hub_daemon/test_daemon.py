@@ -174,6 +174,8 @@ def test_a_devices_own_client_is_refused_everything_else(one: Rig) -> None:
     from protocol import mqtt
 
     own, other = one.ann.keys.id.hex(), one.ben.keys.id.hex()
+    one.ben.seat(one.lines[1].fd)
+    assert wait_for(lambda: settled(one.ben))
     up = f"wing/a-wing/device/{own}/up/"
     attempts = {
         "SecondConnect": mqtt.connect("x", 30),
@@ -193,6 +195,8 @@ def test_a_devices_own_client_is_refused_everything_else(one: Rig) -> None:
         assert wait_for(lambda before=before: len(one.ann.downs) > before), name
         one.ann.lift()
         assert name in one.refusals()
+        beside = one.ben.write("reading", f"docked through {name}")
+        assert wait_for(lambda beside=beside: beside in one.ben.acked) and one.ben.downs == []
     one.ann.auto = True
     one.ann.client = None
     item = one.ann.write("reading", "honest again")
