@@ -19,7 +19,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from firmware import rom, shake
+from firmware import rom, shake, shorten
 
 NOT_ON_A_DEVICE = {
     "protocol/crypto/nacl.py",
@@ -27,9 +27,18 @@ NOT_ON_A_DEVICE = {
     "firmware/build.py",
     "firmware/rom.py",
     "firmware/shake.py",
+    "firmware/shorten.py",
     "firmware/ports/linux.py",
 }
-MICRODOT = ("__init__.py", "microdot.py")  # its optional parts (templates, sessions, TLS…) are not used
+MICRODOT = "microdot.py"  # the core of the package; its optional parts (templates, sessions, TLS…) are not used
+# what it has beyond that, whose names would stay on the heap (shorten.py says what a name costs)
+UNUSED = {
+    "AsyncBytesIO", "abort", "redirect", "send_file",
+    "Request.after_request", "Request.files", "Request.form", "Request.json",
+    "Response.redirect", "Response.send_file", "Response.types_map", "Response.default_send_file_max_age",
+    "Microdot.abort", "Microdot.before_request", "Microdot.get", "Microdot.post", "Microdot.put", "Microdot.query",
+    "Microdot.run",
+}  # fmt: skip
 ROOTS = {"main", "run"}  # what run.py calls
 RUN = '''"""Starts the device from its ROM image; made by firmware/build.py."""
 
@@ -61,7 +70,9 @@ def build(out: Path, march: str = "x64") -> int:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         jobs = []
-        texts = shake.shake({name: source.read_text(encoding="utf-8") for source, name in sources}, ROOTS)
+        whole = {name: source.read_text(encoding="utf-8") for source, name in sources}
+        whole[MICRODOT] = shake.without(whole[MICRODOT], UNUSED)
+        texts = shorten.shorten(shake.shake(whole, ROOTS), ROOTS)
         for name, text in texts.items():
             source = Path(scratch) / name
             source.parent.mkdir(parents=True, exist_ok=True)
@@ -97,15 +108,14 @@ def _sources() -> tuple[list[tuple[Path, str]], dict[str, bytes]]:
     found = importlib.util.find_spec("microdot")
     if found is None or found.origin is None:
         raise BuildFailed("microdot is not installed: the device serves its page with it")
-    for part in MICRODOT:
-        sources.append((Path(found.origin).parent / part, "microdot/" + part))
+    sources.append((Path(found.origin).parent / MICRODOT, MICRODOT))
     return sources, files
 
 
 def _compile(job: tuple[Path, str, Path, str]) -> bytes:
     source, name, target, march = job
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = [compiler(), "-march=" + march, "-s", name, "-o", str(target), str(source)]
+    command = [compiler(), "-march=" + march, "-s", source.stem, "-o", str(target), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise BuildFailed(name + ": " + (result.stderr or result.stdout).strip())

@@ -162,9 +162,10 @@ def parse(argv: "list[str]") -> "dict[str, str]":
 async def serve(device: Device, page: str) -> None:
     """The learner's page on HOST:PORT, for ever."""
     from firmware.page.app import make_app
+    from firmware.page.line import one_at_a_time
 
     cut = page.rfind(":")
-    app = make_app(device)
+    app = one_at_a_time(make_app(device))
     print("page on http://" + page)
     await app.start_server(host=page[:cut] or "127.0.0.1", port=int(page[cut + 1 :]))
 

@@ -231,6 +231,23 @@ def _bound(alias: ast.alias) -> str:
     return alias.asname or alias.name.split(".")[0]
 
 
+def without(text: str, units: set[str]) -> str:
+    """A module without some of its functions, methods and values (`name`, `Class.name`)."""
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if units.isdisjoint(_names_of(node))]
+    for home in tree.body:
+        if isinstance(home, ast.ClassDef):
+            kept = [node for node in home.body if units.isdisjoint(home.name + "." + one for one in _names_of(node))]
+            home.body = kept
+    return ast.unparse(tree)
+
+
+def _names_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [node.name] if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else []
+
+
 def shake(sources: dict[str, str], roots: set[str]) -> dict[str, str]:
     """Sources by their path, less what cannot be reached; modules that only hold limits are gone."""
     trees = {path: ast.parse(text) for path, text in sources.items()}

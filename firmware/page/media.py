@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from firmware.page.app import Page
 
 PIECE_BYTES = const(4096)
+PART_BYTES_MAX = const(64 * 1024)  # of an open range: a player that pauses must not hold the line up
 
 
 async def media(site: "Page", request: "Request", rest: str) -> Response:
@@ -49,6 +50,7 @@ def _send(request: "Request", found: "tuple[str, int, Callable[[int, int], bytes
     first, end = part
     status = 200
     if asked.startswith("bytes=") and "," not in asked:
+        end = min(end, first + PART_BYTES_MAX)  # the player asks for the next part when it wants it
         headers["Content-Range"] = "bytes " + str(first) + "-" + str(end - 1) + "/" + str(size)
         status = 206
     headers["Content-Length"] = str(end - first)
