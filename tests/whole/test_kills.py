@@ -68,9 +68,9 @@ def approve_as(moderation: Moderation, staff: People, account: Account, wanted: 
     while (item := moderation.deal(account.person)) is not None:
         view = moderation.view(account.person, item)
         if item in wanted:
-            moderation.approve(account.person, item, view.version, signer)
+            moderation.approve(account.person, item, view.item.version, signer)
         else:
-            moderation.return_(account.person, item, view.version, signer, 1, "Please write it again.")
+            moderation.return_(account.person, item, view.item.version, signer, 1, "Please write it again.")
 
 
 def test_nothing_saved_is_lost_and_nothing_unapproved_is_shown_whatever_is_killed(wing: ProcessWing) -> None:
