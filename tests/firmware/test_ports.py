@@ -9,6 +9,7 @@ import tty
 import pytest
 
 from firmware.ports import linux
+from tests.kits.loop import run
 
 SENT = bytes(range(256)) * 64
 
@@ -40,7 +41,7 @@ def round_trip(name):
         port.close()
         return bytes(got)
 
-    return asyncio.run(asyncio.wait_for(act(), 20))
+    return run(asyncio.wait_for(act(), 20))
 
 
 def test_bytes_pass_a_descriptor_unchanged():
@@ -73,13 +74,13 @@ def test_a_closed_wire_reads_as_its_end():
     async def act():
         return await (await linux.open_port(f"fd:{mine.fileno()}")).read(10)
 
-    assert asyncio.run(act()) == b""
+    assert run(act()) == b""
 
 
 @pytest.mark.parametrize("name", ["/dev/no-such-port", "tcp:nowhere", "tcp:127.0.0.1:x", "tcp:127.0.0.1:1"])
 def test_a_wire_that_cannot_be_opened_is_an_error_with_words(name):
     with pytest.raises(OSError) as error:
-        asyncio.run(linux.open_port(name))
+        run(linux.open_port(name))
     assert len(str(error.value)) > 5
 
 

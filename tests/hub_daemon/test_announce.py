@@ -9,6 +9,7 @@ import pytest
 from zeroconf import ServiceBrowser, ServiceListener, Zeroconf
 
 from hub_daemon.announce import SERVICE, Announcer, addresses_of
+from tests.kits.loop import run
 
 
 class Listener(ServiceListener):
@@ -48,7 +49,7 @@ def test_an_announced_hub_is_found_with_its_port() -> None:
             zeroconf.close()
             await announcer.stop()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_listener_on_all_interfaces_is_announced_on_none_that_is_not_there() -> None:

@@ -17,6 +17,7 @@ import pytest
 from hub_daemon.broker import Account, Broker
 from hub_daemon.broker.amqtt import Amqtt
 from hub_daemon.broker.mosquitto import Mosquitto, find_program
+from tests.kits.loop import run
 
 DEVICE = "0123456789abcdef"
 OTHER = "fedcba9876543210"
@@ -91,7 +92,7 @@ def with_broker(make: Make, directory: Path, use: Callable[[Broker], Awaitable[N
         finally:
             await broker.stop()
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("make", BROKERS)
