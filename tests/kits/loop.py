@@ -4,7 +4,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 
-def run(coroutine):
-    """What `coroutine` returns or raises, run in a loop in a thread of its own."""
+def in_thread(call, *arguments):
+    """What `call` returns or raises in a thread of its own, where no loop runs."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
+        return thread.submit(call, *arguments).result()
+
+
+def run(coroutine):
+    """What `coroutine` returns or raises, run in a loop of its own."""
+    return in_thread(asyncio.run, coroutine)
