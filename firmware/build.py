@@ -39,6 +39,7 @@ UNUSED = {
     "Microdot.abort", "Microdot.before_request", "Microdot.get", "Microdot.post", "Microdot.put", "Microdot.query",
     "Microdot.run",
 }  # fmt: skip
+VIEWS, VIEWS_THAT_STAY = "firmware/page/", ("__init__", "app", "ask", "guard", "words", "line")  # as app.STAYS
 ROOTS = {"main", "run"}  # what run.py calls
 RUN = '''"""Starts the device from its ROM image; made by firmware/build.py."""
 
@@ -72,7 +73,9 @@ def build(out: Path, march: str = "x64") -> int:
         jobs = []
         whole = {name: source.read_text(encoding="utf-8") for source, name in sources}
         whole[MICRODOT] = shake.without(whole[MICRODOT], UNUSED)
-        texts = shorten.shorten(shake.shake(whole, ROOTS), ROOTS)
+        shaken = shake.shake(whole, ROOTS)
+        passing = {name for name in shaken if name.startswith(VIEWS) and Path(name).stem not in VIEWS_THAT_STAY}
+        texts = shorten.shorten(shaken, ROOTS, passing)
         for name, text in texts.items():
             source = Path(scratch) / name
             source.parent.mkdir(parents=True, exist_ok=True)

@@ -2,14 +2,16 @@
 
 MicroPython keeps every name that a program mentions in one table on the heap, eleven bytes each, and
 doubles the table when it is full: past 1,260 names the next step costs 14 KiB of a 256 KiB heap. So
-names that only one module can see are used again in the next one. Three steps, on syntax trees:
+names that only one module can see are used again in the next one. Four steps, on syntax trees:
 
 1. arguments that nobody passes by keyword are called p0, p1, ... in the order of their function;
 2. names that a module keeps to itself become _0, _1, ... there: functions and values that nobody
    imports, and what objects are only asked for by themselves (`self.x`). Public classes keep their
    names: refusals are told by them.
 
-3. the words of refusals go: a device journals and shows their names, and nobody reads its console.
+3. the words of refusals go: a device journals and shows their names, and nobody reads its console;
+4. strings of at most ten characters are names to MicroPython, kept for ever: in modules that come and
+   go they are made from bytes, which go with them.
 
 Names are compared as such, and a string of nothing but words counts as a use by name, so that getattr,
 tables of names and the paths of pages keep what they need. Names in a module whose classes are
@@ -25,6 +27,7 @@ from collections.abc import Iterator
 LIST = re.compile(r"\w+([ .]\w+)*\Z", re.ASCII)
 WORD = re.compile(r"\w+", re.ASCII)
 PATH_NAME = re.compile(r"<(?:\w+:)?(\w+)>")  # of a page's path: its handler gets it by keyword
+INTERNED_CHARS = 10  # MicroPython, MICROPY_ALLOC_PARSE_INTERN_STRING_LEN
 SPOKEN = ("OSError", "ValueError")  # their words are for whoever starts the device by hand
 BUILDS_NAMES = "microdot.py"  # asks objects for names that it puts together
 MADE = re.compile(r"(p|_)\d+\Z")
@@ -36,8 +39,11 @@ class NameTaken(Exception):
     """A source file uses a name of the form p0 or _0, which is for this module to give."""
 
 
-def shorten(sources: dict[str, str], roots: set[str]) -> dict[str, str]:
-    """The modules by their paths, with the same behaviour and fewer names; `roots` are called from outside."""
+def shorten(sources: dict[str, str], roots: set[str], passing: set[str]) -> dict[str, str]:
+    """The modules by their paths, with the same behaviour and fewer names.
+
+    `roots` are called from outside; `passing` are the modules that are loaded and dropped again.
+    """
     sources = {name: ast.unparse(_Silent().visit(ast.parse(text))) for name, text in sources.items()}
     trees = {name: ast.parse(text) for name, text in sources.items() if "micropython.viper" not in text}
     mentions = {name: names_in(tree) for name, tree in trees.items()}
@@ -46,6 +52,7 @@ def shorten(sources: dict[str, str], roots: set[str]) -> dict[str, str]:
             raise NameTaken(f"{name} uses the name {taken[0]}")
     by_name = _by_name(sources) | roots
     modules = Counter(one for text in sources.values() for one in names_in(ast.parse(text)))
+    names = set(modules)
     everything = [ast.parse(text) for text in sources.values()]
     others = by_name | {one for tree in everything for one in _asked_of_others(tree)}
     others |= {one for name in _inherited(trees) for one in mentions[name]}
@@ -55,6 +62,8 @@ def shorten(sources: dict[str, str], roots: set[str]) -> dict[str, str]:
             own |= {one for one in _of_self(tree) if one not in others and (modules[one] == 1 or one[0] == "_")}
         _Arguments(by_name).visit(tree)
         _Renamed({one: f"_{number}" for number, one in enumerate(sorted(own))}).visit(tree)
+    for name in passing:
+        _Passing(names | by_name).visit(trees[name])
     texts = {name: ast.unparse(ast.fix_missing_locations(tree)) for name, tree in trees.items()}
     return {name: texts.get(name, text) for name, text in sources.items()}
 
@@ -154,6 +163,27 @@ class _Silent(ast.NodeTransformer):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             return node.func.attr == "format" and cls._words(node.func.value)
         return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+class _Passing(ast.NodeTransformer):
+    """Step 4. Strings that are parts of longer ones, and those that are names anyway, stay."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                part.value = self.visit(part.value)
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return node if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if not isinstance(node.value, str) or not 1 < len(node.value) <= INTERNED_CHARS or node.value in self._names:
+            return node
+        return ast.Call(ast.Attribute(ast.Constant(node.value.encode()), "decode", ast.Load()), [], [])
 
 
 class _Renamed(ast.NodeTransformer):

@@ -64,13 +64,16 @@ class Storage:
         raise NotImplementedError
 
 
+NAME_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-."
+
+
 def check_name(name: str) -> None:
     """Misuse unless `name` is `folder/name` of the allowed characters: no path ever leaves the folder."""
     cut = name.find("/")
     if cut < 0 or name[:cut] not in FOLDERS or not 1 <= len(name) - cut - 1 <= 80:
         raise Misuse("not a storage name: " + repr(name))
-    for c in name[cut + 1 :]:
-        if not ("a" <= c <= "z" or "0" <= c <= "9" or c == "-" or c == "."):
+    for byte in name[cut + 1 :].encode():
+        if byte not in NAME_BYTES:
             raise Misuse("not a storage name: " + repr(name))
 
 

@@ -34,7 +34,7 @@ SESSION_RETRY_MS_MIN = const(250)  # after a refused or broken session the link 
 SESSION_RETRY_MS_MAX = const(8000)  # ... up to this: a refused device asks eight times a minute
 
 # blobs
-CHUNK_BYTES = const(8192)  # two of them fit a device's buffers; the header is then 0.6 % of the wire
+CHUNK_BYTES = const(4096)  # a board seals and checks one in buffers that a fragmented heap can still give
 BLOB_BYTES_MAX = const(4 * 1024 * 1024)  # four 30 s messages' worth; a device's card and a hub's jail stay bounded
 WANT_CHUNKS_MAX = const(16)  # outstanding chunks of one transfer: what a device's card can lag behind
 

@@ -200,7 +200,7 @@ def _drop(but: str) -> None:
 
 def id_of(text: str) -> bytes:
     """An item id or root out of a path; NotFound when it is none."""
-    if len(text) != 64 or not all([c in "0123456789abcdef" for c in text]):
+    if len(text) != 64 or not all([c in b"0123456789abcdef" for c in text.encode()]):
         raise NotFound(text[:80])
     return bytes.fromhex(text)
 

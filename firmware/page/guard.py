@@ -42,9 +42,9 @@ def _is_address(host: str) -> bool:
     """localhost, dotted digits or a bracketed IPv6 address, with or without a port."""
     if host.startswith("["):
         inside = host[1:].split("]")[0]
-        return bool(inside) and all([c in "0123456789abcdefABCDEF:." for c in inside])
+        return bool(inside) and all([c in b"0123456789abcdefABCDEF:." for c in inside.encode()])
     name = host.split(":")[0]
-    return name == "localhost" or bool(name) and all([c in "0123456789." for c in name])
+    return name == "localhost" or bool(name) and all([c in b"0123456789." for c in name.encode()])
 
 
 def check(request: "Request") -> None:

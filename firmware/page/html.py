@@ -38,14 +38,25 @@ ICONS = {
 
 def prose(value: object) -> str:
     """What a person wrote, for reading: escaped, and every invisible or order-turning character shown."""
-    text = esc(value)
-    for odd in ODD:
-        if odd in text:
-            text = text.replace(odd, '<span class="odd">U+{:04X}</span>'.format(ord(odd)))  # noqa: UP032
+    raw = esc(value).encode()
+    for odd in _odd_ones(raw):
+        point = ord(odd.decode())
+        raw = raw.replace(odd, '<span class="odd">U+{:04X}</span>'.format(point).encode())  # noqa: UP032
+    return raw.decode()
+
+
+def _odd_ones(raw: bytes) -> "Iterator[bytes]":
+    """Those of ODD and of the controls that stand in UTF-8; as bytes, since a character taken out stays on the heap."""
+    odd = ODD.encode()
+    at = 0
+    while at < len(odd):
+        size = 1 if odd[at] < 0x80 else 2 if odd[at] < 0xE0 else 3
+        if odd[at : at + size] in raw:
+            yield odd[at : at + size]
+        at += size
     for code in range(32):
-        if code not in (9, 10) and chr(code) in text:
-            text = text.replace(chr(code), '<span class="odd">U+{:04X}</span>'.format(code))  # noqa: UP032
-    return text
+        if code not in (9, 10) and code in raw:
+            yield bytes((code,))
 
 
 def icon(name: str) -> str:

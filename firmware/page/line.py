@@ -33,7 +33,7 @@ class _Begun:
 def one_at_a_time(app: "Microdot") -> "Microdot":
     """`app`, handling its requests one after another."""
     turn = asyncio.Lock()
-    handle = app.handle_request
+    handle: "Any" = app.handle_request
 
     async def wait_and_handle(reader: "Any", writer: "Any") -> None:
         try:
@@ -47,5 +47,5 @@ def one_at_a_time(app: "Microdot") -> "Microdot":
             gc.collect()
             await handle(_Begun(first, reader), writer)
 
-    app.handle_request = wait_and_handle
+    app.handle_request = wait_and_handle  # type: ignore[method-assign]
     return app

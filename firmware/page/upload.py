@@ -48,7 +48,7 @@ def media_type_of(text: str) -> str:
     name = kind[6:]
     if not kind.startswith("video/") or not 0 < len(name) <= 40:
         raise BadMediaType(kind[:60])
-    if not all([c in "abcdefghijklmnopqrstuvwxyz0123456789.+-" for c in name]):
+    if not all([c in b"abcdefghijklmnopqrstuvwxyz0123456789.+-" for c in name.encode()]):
         raise BadMediaType(kind[:60])
     return kind
 

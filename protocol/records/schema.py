@@ -136,8 +136,8 @@ class MediaType(Words):
 
     def read(self, value: "Any") -> "Any":
         value = super().read(value)
-        for char in value:
-            if not " " <= char <= "~":
+        for byte in value.encode():
+            if not 0x20 <= byte <= 0x7E:
                 raise Unfit("", "not printable ASCII")
         if "/" not in value[1:-1]:
             raise Unfit("", "not type/subtype")
@@ -147,14 +147,15 @@ class MediaType(Words):
 def _utf8_bytes(value: str) -> int:
     """Refuses surrogates, which have no UTF-8 and which MicroPython's encode would let through."""
     try:
-        size = len(value.encode())
+        raw = value.encode()
     except UnicodeError:
         raise Unfit("", "not Unicode")
-    if size != len(value):
-        for char in value:
-            if 0xD800 <= ord(char) <= 0xDFFF:
-                raise Unfit("", "not Unicode")
-    return size
+    if not cbor.utf8_valid(raw):
+        raise Unfit("", "not Unicode")
+    return len(raw)
+
+
+IDENT_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
 class Ident(Shape):
@@ -165,10 +166,11 @@ class Ident(Shape):
             raise Unfit("", "not text")
         if not 1 <= len(value) <= ID_CHARS_MAX:
             raise Unfit("", f"not an identifier of 1..{ID_CHARS_MAX} characters")
-        for char in value:
-            if not ("a" <= char <= "z" or "0" <= char <= "9" or char == "-"):
+        _utf8_bytes(value)
+        for byte in value.encode():
+            if byte not in IDENT_BYTES:
                 raise Unfit("", "not an identifier")
-        if value[0] == "-":
+        if value.startswith("-"):
             raise Unfit("", "not an identifier")
         return value
 

@@ -10,7 +10,11 @@ families); they are taken only there, as RFC 5892 appendix A does for names.
 """
 
 from protocol.cbor import utf8_valid
+from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # pairs: first, last code point refused; ascending
 _REFUSED = (
@@ -99,23 +103,56 @@ def _spelling(before: int, point: int, after: int) -> bool:
     return False
 
 
+def points(raw: bytes) -> "Iterator[int]":
+    """The code points of valid UTF-8, one by one.
+
+    A string is not looked at character by character: MicroPython keeps every character that was ever
+    taken out of one, and a reader of many scripts would fill a device's heap.
+    """
+    at = 0
+    while at < len(raw):
+        point = raw[at]
+        size = 1 if point < 0x80 else 2 if point < 0xE0 else 3 if point < 0xF0 else 4
+        if size > 1:
+            point &= 0x7F >> size
+            for more in raw[at + 1 : at + size]:
+                point = point << 6 | more & 0x3F
+        yield point
+        at += size
+
+
 def check(value: str, lines: bool = True) -> str:
     """Return `value`; raise TextRefused, naming the code point, for anything that may not be shown.
 
     `lines` allows the newline, the only control character there is in a record.
     """
-    before = 0
-    for index, char in enumerate(value):
-        point = ord(char)
-        if point == 0x0A:
-            if not lines:
-                raise TextRefused(f"U+000A at {index}: one line only")
-        elif _refused(point):
-            after = ord(value[index + 1]) if index + 1 < len(value) else 0
-            if not _spelling(before, point, after):
-                raise TextRefused(f"U+{hex(point)[2:].upper()} at {index} may not be shown")
+    try:
+        raw = value.encode()
+    except UnicodeError as error:  # a surrogate; MicroPython encodes it, and it is refused below
+        start = int(getattr(error, "start", 0))
+        raise TextRefused(f"U+{hex(ord(value[start]))[2:].upper()} at {start} may not be shown")
+    before = -1
+    held = -1  # refused, unless the one after it makes it part of a spelling
+    index = -1
+    for point in points(raw):
+        if held >= 0:
+            _must_spell(before, held, point, index)
+            before, held = held, -1
+        index += 1
+        if _refused(point) and point != 0x0A:
+            held = point
+            continue
+        if point == 0x0A and not lines:
+            raise TextRefused(f"U+000A at {index}: one line only")
         before = point
+    if held >= 0:
+        _must_spell(before, held, 0, index)
     return value
+
+
+def _must_spell(before: int, point: int, after: int, index: int) -> None:
+    if not _spelling(before, point, after):
+        raise TextRefused(f"U+{hex(point)[2:].upper()} at {index} may not be shown")
 
 
 def check_bytes(data: bytes, lines: bool = True) -> str:
