@@ -30,25 +30,27 @@ class WireNotes:
 
     def __init__(self) -> None:
         self._told = {"damaged": 0, "refused": 0}
-        self._due_ms: int | None = None
-        self._last_ms: int | None = None
+        self._due_ms: dict[str, int] = {}
+        self._last_ms: dict[str, int] = {}
 
     def look(self, counters: dict[str, int], now_ms: int, closing: bool = False) -> list[Refusal]:
-        """What was dropped since it was last said, if it is time to say it or the wire is `closing`."""
-        fresh = {name: counters[name] - told for name, told in self._told.items()}
-        if not any(fresh.values()):
-            return []
-        if self._due_ms is None:
-            self._due_ms = now_ms + WIRE_NOTE_FIRST_S * 1000
-            if self._last_ms is not None:
-                self._due_ms = max(self._due_ms, self._last_ms + WIRE_NOTE_S * 1000)
-        if now_ms < self._due_ms and not closing:
-            return []
-        self._due_ms, self._last_ms = None, now_ms
-        self._told = {name: counters[name] for name in self._told}
+        """What was dropped since it was last said, if it is time to say it or the docking is `closing`."""
         said: list[Refusal] = []
-        if fresh["damaged"]:
-            said.append(FrameDamaged(f"{fresh['damaged']} frames failed their checksum"))
-        if fresh["refused"]:
-            said.append(FrameRefused(f"{fresh['refused']} frames are nothing that a peer says just then"))
+        if damaged := self._fresh("damaged", counters, now_ms, closing):
+            said.append(FrameDamaged(f"{damaged} frames failed their checksum"))
+        if refused := self._fresh("refused", counters, now_ms, closing):
+            said.append(FrameRefused(f"{refused} frames are nothing that a peer says just then"))
         return said
+
+    def _fresh(self, name: str, counters: dict[str, int], now_ms: int, closing: bool) -> int:
+        fresh = counters[name] - self._told[name]
+        if not fresh:
+            return 0
+        due_ms = now_ms + WIRE_NOTE_FIRST_S * 1000
+        if name in self._last_ms:
+            due_ms = max(due_ms, self._last_ms[name] + WIRE_NOTE_S * 1000)
+        if now_ms < self._due_ms.setdefault(name, due_ms) and not closing:
+            return 0
+        del self._due_ms[name]
+        self._last_ms[name], self._told[name] = now_ms, counters[name]
+        return fresh

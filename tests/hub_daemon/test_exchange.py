@@ -19,6 +19,7 @@ from hub_daemon.wing import RegisterEdited, Wing, WingRefused
 from protocol import blob
 from protocol.errors import Refusal
 from protocol.limits import OUTBOX_ENVELOPES_MAX
+from protocol.limits import CHUNK_BYTES as CHUNK
 from protocol.records import delivery_list
 from protocol.records.envelope import Blob, Content, item_id
 from protocol.records.hello import Hello, Status
@@ -508,23 +509,23 @@ def test_a_damaged_blob_is_refused_and_the_same_bytes_are_kept_once(tmp_path: Pa
         store.read(bytes(32))
 
 
-@pytest.mark.parametrize("cut", [0, 1, 8191, 8192, 20_000])
+@pytest.mark.parametrize("cut", [0, 1, CHUNK - 1, CHUNK, CHUNK * 5 // 2])
 def test_a_part_goes_on_after_its_last_whole_chunk(tmp_path: Path, cut: int) -> None:
     store = BlobStore(tmp_path)
-    data = os.urandom(30_000)
+    data = os.urandom(CHUNK * 7 // 2)
     builder = blob.Builder()
     builder.feed(data)
     manifest = builder.finish()
     part = store.open_part(manifest.root, len(data))
     part.put_leaves(manifest.leaves)
     for n in range(3):
-        part.append(data[n * 8192 : (n + 1) * 8192])
+        part.append(data[n * CHUNK : (n + 1) * CHUNK])
     part.close()
     os.truncate(part.path, cut)
     again = store.open_part(manifest.root, len(data))
-    assert again.stored_chunks == cut // 8192
+    assert again.stored_chunks == cut // CHUNK
     for n in range(again.stored_chunks, 4):
-        again.append(data[n * 8192 : (n + 1) * 8192])
+        again.append(data[n * CHUNK : (n + 1) * CHUNK])
     store.commit(again)
     assert store.read(manifest.root) == data
 

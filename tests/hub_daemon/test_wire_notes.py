@@ -15,7 +15,7 @@ def test_a_clean_wire_says_nothing() -> None:
 
 def test_damage_is_gathered_for_a_second_and_then_said_with_its_count() -> None:
     notes = WireNotes()
-    assert names(notes, 1, 0, 0) == [] and names(notes, 30, 2, 999) == []
+    assert names(notes, 1, 1, 0) == [] and names(notes, 30, 2, 999) == []
     assert names(notes, 31, 2, 1000) == ["FrameDamaged 31", "FrameRefused 2"]
     assert names(notes, 31, 2, 90_000) == [], "nothing new"
 
