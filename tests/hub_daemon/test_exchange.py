@@ -18,8 +18,8 @@ from hub_daemon.store import Store, items, lists, log
 from hub_daemon.wing import RegisterEdited, Wing, WingRefused
 from protocol import blob
 from protocol.errors import Refusal
-from protocol.limits import OUTBOX_ENVELOPES_MAX
 from protocol.limits import CHUNK_BYTES as CHUNK
+from protocol.limits import OUTBOX_ENVELOPES_MAX
 from protocol.records import delivery_list
 from protocol.records.envelope import Blob, Content, item_id
 from protocol.records.hello import Hello, Status
