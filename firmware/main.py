@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     OpenPort = Callable[[str], Awaitable[Port]]
 
 EPOCH_S = 946684800 if time.gmtime(0)[0] == 2000 else 0  # some boards count from 2000
-HEAP_THRESHOLD_BYTES = 24 * 1024  # collect before a fragmented heap has to grow around what is garbage
+HEAP_THRESHOLD_BYTES = 6 * 1024  # collect early: garbage that piles up leaves what lives long scattered over the heap
 REOPEN_S = 1
 
 

@@ -7,7 +7,7 @@ recording alone, so that it never stands in the clear in storage and never in me
 from firmware import outbox
 from protocol import blob
 from protocol.blob import PLAIN_BYTES, TAG_BYTES
-from protocol.compat import TYPE_CHECKING
+from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Misuse, Refusal
 from protocol.limits import BLOB_BYTES_MAX, CHUNK_BYTES
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from firmware.device import Device
+
+READ_BYTES = const(1024)
+
 
 class RecordingTooLong(Refusal):
     """The recording would pass BLOB_BYTES_MAX; what was recorded so far can still be saved."""
@@ -36,7 +39,7 @@ class Recording:
         self._text = text
         self._media_type = media_type
         self._key = device.random(32)
-        self._plain = bytearray(PLAIN_BYTES)
+        self._buffer = bytearray(CHUNK_BYTES)
         self._filled = 0
         self._chunks = 0
         self._builder = blob.Builder()
@@ -55,15 +58,15 @@ class Recording:
         at = 0
         while at < len(view):
             take = min(len(view) - at, PLAIN_BYTES - self._filled)
-            self._plain[self._filled : self._filled + take] = view[at : at + take]
+            self._buffer[self._filled : self._filled + take] = view[at : at + take]
             self._filled += take
             at += take
             if self._filled == PLAIN_BYTES:
                 self._seal()
 
     def _seal(self) -> None:
-        plain = bytes(memoryview(self._plain)[: self._filled])
-        sealed = blob.seal_chunk(self._key, self._chunks, plain)
+        blob.seal_chunk_in_place(self._key, self._chunks, self._buffer, self._filled)
+        sealed = memoryview(self._buffer)[: self._filled + TAG_BYTES]
         self._device.storage.blob_write(self.part, self.size, sealed)
         self._builder.feed(sealed)
         self.size += len(sealed)
@@ -100,7 +103,7 @@ class Recording:
 
     def _close(self) -> None:
         self._open = False
-        self._plain = bytearray()
+        self._buffer = bytearray()
         if self._device.recording is self:
             self._device.recording = None
 
@@ -124,23 +127,29 @@ class _Opened:
         self._name = "blob/" + outbox.name_of(root)
         self._key = key
         self._index = -1
-        self._chunk = b""
+        self._length = 0
+        self._buffer = bytearray(CHUNK_BYTES)
 
     def read(self, offset: int, count: int) -> bytes:
-        out = bytearray()
-        while count > 0:
-            chunk = self._load(offset // PLAIN_BYTES)
-            piece = chunk[offset % PLAIN_BYTES : offset % PLAIN_BYTES + count]
+        """Up to `count` bytes; never more than the rest of one chunk."""
+        self._load(offset // PLAIN_BYTES)
+        start = offset % PLAIN_BYTES
+        return bytes(memoryview(self._buffer)[start : min(start + count, self._length)])
+
+    def _load(self, index: int) -> None:
+        """The plain chunk into the buffer; in pieces and in place, since a small heap has no room for two."""
+        if index == self._index:
+            return
+        self._index = -1
+        length = 0
+        while length < CHUNK_BYTES:
+            size = min(READ_BYTES, CHUNK_BYTES - length)
+            piece = self._device.storage.blob_read(self._name, index * CHUNK_BYTES + length, size)
             if not piece:
                 break
-            out.extend(piece)
-            offset += len(piece)
-            count -= len(piece)
-        return bytes(out)
-
-    def _load(self, index: int) -> bytes:
-        if index != self._index:
-            sealed = self._device.storage.blob_read(self._name, index * CHUNK_BYTES, CHUNK_BYTES)
-            self._chunk = blob.open_chunk(self._key, index, sealed) if sealed else b""
-            self._index = index
-        return self._chunk
+            self._buffer[length : length + len(piece)] = piece
+            length += len(piece)
+        if length:
+            blob.open_chunk_in_place(self._key, index, self._buffer, length)
+        self._length = max(0, length - TAG_BYTES)
+        self._index = index

@@ -102,7 +102,7 @@ def chunk_length(size: int, index: int) -> int:
     return min(CHUNK_BYTES, size - index * CHUNK_BYTES)
 
 
-def leaf(chunk: bytes) -> bytes:
+def leaf(chunk: "bytes | memoryview") -> bytes:
     hasher = hashlib.sha256(b"\x00")
     hasher.update(chunk)
     return hasher.digest()
@@ -166,7 +166,7 @@ class Builder:
         self._leaves = bytearray()
         self._held = b""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: "bytes | memoryview") -> None:
         """Raises Misuse when the blob grows beyond BLOB_BYTES_MAX: the writer must stop before."""
         if self.size + len(data) > BLOB_BYTES_MAX:
             raise Misuse(f"a blob of more than {BLOB_BYTES_MAX} bytes")
@@ -240,9 +240,19 @@ def seal_chunk(key: bytes, index: int, plain: bytes) -> bytes:
     return crypto.default().seal(key, _nonce(index), _AD, plain)
 
 
+def seal_chunk_in_place(key: bytes, index: int, buffer: bytearray, length: int) -> None:
+    """buffer[:length] becomes ciphertext chunk `index`, its tag behind it: for a heap with no room for two."""
+    crypto.default().seal_in_place(key, _nonce(index), _AD, buffer, length)
+
+
 def open_chunk(key: bytes, index: int, sealed: bytes) -> bytes:
     """Raises CryptoError unless this is chunk `index` under `key`."""
     return crypto.default().open(key, _nonce(index), _AD, sealed)
+
+
+def open_chunk_in_place(key: bytes, index: int, buffer: bytearray, length: int) -> None:
+    """buffer[:length], sealed chunk `index`, becomes its plain text, TAG_BYTES shorter. Raises CryptoError."""
+    crypto.default().open_in_place(key, _nonce(index), _AD, buffer, length)
 
 
 class Fetch:

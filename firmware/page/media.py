@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from firmware.page.app import Page
 
-PIECE_BYTES = const(4096)
+PIECE_BYTES = const(1024)
 PART_BYTES_MAX = const(64 * 1024)  # of an open range: a player that pauses must not hold the line up
 
 

@@ -27,8 +27,14 @@ if TYPE_CHECKING:
         def seal(self, key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:
             """RFC 8439 section 2.8: ciphertext, then the 16-byte tag."""
 
+        def seal_in_place(self, key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length: int) -> None:
+            """buffer[:length] becomes ciphertext, and the 16 bytes after it the tag; nothing else is allocated."""
+
         def open(self, key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
             """The inverse of `seal`; anything that does not match raises CryptoError."""
+
+        def open_in_place(self, key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length: int) -> None:
+            """buffer[:length], ciphertext and tag, becomes the plaintext of 16 bytes less; CryptoError leaves it."""
 
         def sign(self, seed: bytes, message: bytes) -> bytes:
             """RFC 8032 section 5.1.6: 64 bytes."""

@@ -25,7 +25,7 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
     return outer.digest()
 
 
-def same(a: bytes, b: bytes) -> bool:
+def same(a: "bytes | bytearray", b: "bytes | bytearray") -> bool:
     """Whether two byte strings are equal, in a time that tells only their lengths."""
     if len(a) != len(b):
         return False

@@ -14,9 +14,11 @@ __all__ = [
     "is_public_key",
     "name",
     "open",
+    "open_in_place",
     "public_key",
     "random",
     "seal",
+    "seal_in_place",
     "sha256",
     "sign",
     "verify",
@@ -46,6 +48,12 @@ def seal(key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:
     return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(bytes(plaintext), bytes(ad), bytes(nonce), bytes(key))
 
 
+def seal_in_place(key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length: int) -> None:
+    if len(buffer) < length + 16:
+        raise CryptoError("the cipher takes room for a tag of 16 bytes")
+    buffer[: length + 16] = seal(key, nonce, ad, bytes(buffer[:length]))
+
+
 def open(key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
     if len(key) != 32 or len(nonce) != 12 or len(sealed) < 16:
         raise CryptoError("the cipher takes a key of 32, a nonce of 12 and a tag of 16 bytes")
@@ -53,6 +61,12 @@ def open(key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
         return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(bytes(sealed), bytes(ad), bytes(nonce), bytes(key))
     except NaclError:
         raise CryptoError("the tag does not match")
+
+
+def open_in_place(key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length: int) -> None:
+    if length > len(buffer):
+        raise CryptoError("the buffer is shorter than what it holds")
+    buffer[: max(0, length - 16)] = open(key, nonce, ad, bytes(buffer[:length]))
 
 
 def public_key(seed: bytes) -> bytes:

@@ -16,9 +16,11 @@ __all__ = [
     "is_public_key",
     "name",
     "open",
+    "open_in_place",
     "public_key",
     "random",
     "seal",
+    "seal_in_place",
     "sha256",
     "sign",
     "verify",
@@ -164,29 +166,37 @@ def _tag(pad: bytes, ad: bytes, data: "bytes | bytearray", length: int) -> bytes
 
 
 def seal(key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:
-    if len(key) != 32 or len(nonce) != 12:
-        raise CryptoError("the cipher takes a key of 32 and a nonce of 12 bytes")
-    _begin(key, nonce)
-    pad = bytes(_stream[16:32])
     length = len(plaintext)
     sealed = bytearray(length + 16)
     sealed[:length] = plaintext
-    _cipher(sealed, length)
-    sealed[length:] = _tag(pad, ad, sealed, length)
+    seal_in_place(key, nonce, ad, sealed, length)
     return bytes(sealed)
 
 
+def seal_in_place(key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length: int) -> None:
+    if len(key) != 32 or len(nonce) != 12 or len(buffer) < length + 16:
+        raise CryptoError("the cipher takes a key of 32, a nonce of 12 and room for a tag of 16 bytes")
+    _begin(key, nonce)
+    pad = bytes(_stream[16:32])
+    _cipher(buffer, length)
+    buffer[length : length + 16] = _tag(pad, ad, buffer, length)
+
+
 def open(key: bytes, nonce: bytes, ad: bytes, sealed: bytes) -> bytes:
-    if len(key) != 32 or len(nonce) != 12 or len(sealed) < 16:
+    buffer = bytearray(sealed)
+    open_in_place(key, nonce, ad, buffer, len(sealed))
+    return bytes(memoryview(buffer)[: len(sealed) - 16])
+
+
+def open_in_place(key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length: int) -> None:
+    if len(key) != 32 or len(nonce) != 12 or not 16 <= length <= len(buffer):
         raise CryptoError("the cipher takes a key of 32, a nonce of 12 and a tag of 16 bytes")
     _begin(key, nonce)
     pad = bytes(_stream[16:32])
-    length = len(sealed) - 16
-    if not same(_tag(pad, ad, sealed, length), sealed[length:]):
+    length -= 16
+    if not same(_tag(pad, ad, buffer, length), buffer[length : length + 16]):
         raise CryptoError("the tag does not match")
-    plain = bytearray(memoryview(sealed)[:length])
-    _cipher(plain, length)
-    return bytes(plain)
+    _cipher(buffer, length)
 
 
 # SHA-512: the constants and the start as words of this machine, the schedule, the working words, the state
