@@ -223,7 +223,11 @@ class Device:
         if not self.inbox.has_blob(root):
             raise NotShown(outbox.name_of(root))
         if root not in held.verified:
-            self.inbox.verify_blob(held, root, size)
+            try:
+                self.inbox.verify_blob(held, root, size)
+            except Refusal as refusal:
+                self.log("refused", refusal.name)
+                raise
             if rendition is held.video:
                 self.log("play", outbox.name_of(held.item))
         name = inboxes.BLOB + outbox.name_of(root)

@@ -121,6 +121,7 @@ class Fetching:
                 self._vain += 1
                 if self._vain > limits.VAIN_WANTS_MAX:
                     self._failed.add(self._fetch.root)
+                    self._device.log("refused", "blob " + outbox.name_of(self._fetch.root))
                     self._fetch = None
         return True
 

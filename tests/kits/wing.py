@@ -99,7 +99,13 @@ class Wing:
             hub_ed25519=self.hub.public,
             staff=sorted(
                 [
-                    Staff(person=p.person, name=p.person, public=p.key.public, roles=p.roles, expires_s=self.now_s + YEAR_S)
+                    Staff(
+                        person=p.person,
+                        name=p.person,
+                        public=p.key.public,
+                        roles=p.roles,
+                        expires_s=self.now_s + YEAR_S,
+                    )
                     for p in self.staff.values()
                 ],
                 key=lambda row: row.public,
@@ -111,9 +117,7 @@ class Wing:
             register_digest=self.register().digest(),
         )
         body = roster.encode()
-        sign1s = [
-            signing.sign(signing.ROSTER, self.staff[s].key.seed, self.staff[s].key.public, body) for s in signers
-        ]
+        sign1s = [signing.sign(signing.ROSTER, self.staff[s].key.seed, self.staff[s].key.public, body) for s in signers]
         signed = signing.pack_signed(body, sign1s)
         self.rosters.append(roster)
         self.signed_rosters.append(signed)
@@ -130,8 +134,13 @@ class Wing:
         )
         self.new_roster()
         return Certificate(
-            wing=self.wing, device=id, ed25519=ed25519, x25519=x25519, learner=learner,
-            issued_s=self.now_s, roster_version=self.roster.version,
+            wing=self.wing,
+            device=id,
+            ed25519=ed25519,
+            x25519=x25519,
+            learner=learner,
+            issued_s=self.now_s,
+            roster_version=self.roster.version,
         ).sign(self.hub.seed, self.hub.public)
 
     def enrol(self, device, learner):
@@ -145,10 +154,25 @@ class Wing:
         envelope.verify(content, body, sign1, sender, self.devices[content.device])
         return content, envelope.item_id(sealed)
 
-    def statement(self, item, author, text=None, media=(), audience=None, group="reading", parent=None,
-                  action=APPROVE, reason=0, words="", signers_needed=1, expires_s=None):
+    def statement(
+        self,
+        item,
+        author,
+        text=None,
+        media=(),
+        audience=None,
+        group="reading",
+        parent=None,
+        action=APPROVE,
+        reason=0,
+        words="",
+        signers_needed=1,
+        expires_s=None,
+    ):
         """A decision about an item; `media` is [(role, root, size, media type)]."""
-        renditions = [Rendition(role=role, digest=root, length=size, media_type=kind) for role, root, size, kind in media]
+        renditions = [
+            Rendition(role=role, digest=root, length=size, media_type=kind) for role, root, size, kind in media
+        ]
         if text is not None and action == APPROVE:
             data = text.encode()
             renditions.append(
@@ -158,16 +182,24 @@ class Wing:
             audience, group = [author], None
         members = self.groups[group] if audience is None else audience
         return Statement(
-            wing=self.wing, item=item, item_version=1, action=action,
+            wing=self.wing,
+            item=item,
+            item_version=1,
+            action=action,
             renditions=sorted(renditions, key=lambda row: row.role),
             audience=Audience(
                 group=group,
                 membership_version=0 if group is None else self.roster.group(group).version,
                 learners=sorted(members),
             ),
-            author=author, parent=parent, signers_needed=signers_needed,
+            author=author,
+            parent=parent,
+            signers_needed=signers_needed,
             expires_s=self.now_s + YEAR_S if expires_s is None else expires_s,
-            reason=reason, words=words, roster_version=self.roster.version, decided_s=self.now_s,
+            reason=reason,
+            words=words,
+            roster_version=self.roster.version,
+            decided_s=self.now_s,
         )
 
     def bundle(self, statement, text=None, signers=("may", "moe")):
@@ -185,7 +217,10 @@ class Wing:
         self.list_versions[device] = max(version, self.list_versions.get(device, 0))
         items = [Listed(item=s.item, statement=s.digest()) for s in statements]
         return DeliveryList(
-            wing=self.wing, device=device, version=version, issued_s=self.now_s,
+            wing=self.wing,
+            device=device,
+            version=version,
+            issued_s=self.now_s,
             roster_version=self.roster.version,
             items=sorted(items, key=lambda row: row.item),
             own=sorted([Own(item=item, state=state) for item, state in own], key=lambda row: row.item),
