@@ -81,7 +81,13 @@ def text_of(renditions: Sequence[Rendition]) -> str:
 
 
 def approval(
-    item: Item, version: int, renditions: Sequence[Rendition], roster: Roster, strangers: Sequence[str], now_s: int
+    item: Item,
+    version: int,
+    renditions: Sequence[Rendition],
+    roster: Roster,
+    strangers: Sequence[str],
+    now_s: int,
+    signers_min: int = 1,
 ) -> bytes:
     """The body of an approval of `item` at `version`; NobodyToReach when its group has no other member."""
     membership, audience = readers(roster, item)
@@ -101,7 +107,7 @@ def approval(
         audience=Audience(group=item.group_id, membership_version=membership, learners=audience),
         author=item.author_learner,
         parent=item.parent,
-        signers_needed=signers_needed(renditions, strangers),
+        signers_needed=max(signers_min, signers_needed(renditions, strangers)),
         expires_s=now_s + APPROVAL_DAYS * DAY_S,
         reason=0,
         words="",
@@ -115,11 +121,13 @@ def again(
 ) -> bytes | None:
     """The approval as it would be built now at the first one's version and time; equal bytes or it is void.
 
-    None when it cannot be built any more (the group is empty).
+    Two people are still two when another item has made its readers acquainted in between. None when it
+    cannot be built any more (the group is empty).
     """
     statement = decode(first)
     try:
-        return approval(item, statement.item_version, renditions, roster, strangers, statement.decided_s)
+        version, needed = statement.item_version, statement.signers_needed
+        return approval(item, version, renditions, roster, strangers, statement.decided_s, needed)
     except NobodyToReach:
         return None
 

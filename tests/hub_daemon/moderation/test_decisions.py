@@ -52,6 +52,14 @@ def test_a_first_contact_takes_two_people_and_the_next_text_one(wing):
     assert approve(wing, "cat", again) == "approved"
 
 
+def test_two_first_messages_wait_for_their_second_person_side_by_side(wing):
+    first, second = wing.post("hello"), wing.post("and another thing")
+    assert approve(wing, "ann", first) == "awaiting_second"
+    assert approve(wing, "ann", second) == "awaiting_second"
+    assert approve(wing, "ben", first) == "approved"
+    assert approve(wing, "ben", second) == "approved"
+
+
 def test_a_video_takes_two_different_people_who_sign_the_same_bytes(wing):
     wing.acquaint()
     item = wing.video(b"m" * 9000, b"s" * 100, b"j" * 100)
