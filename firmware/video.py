@@ -131,10 +131,18 @@ class _Opened:
         self._buffer = bytearray(CHUNK_BYTES)
 
     def read(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes; never more than the rest of one chunk."""
-        self._load(offset // PLAIN_BYTES)
-        start = offset % PLAIN_BYTES
-        return bytes(memoryview(self._buffer)[start : min(start + count, self._length)])
+        """Up to `count` bytes; fewer only at the end."""
+        out = b""
+        while count > 0:
+            self._load(offset // PLAIN_BYTES)
+            start = offset % PLAIN_BYTES
+            piece = bytes(memoryview(self._buffer)[start : min(start + count, self._length)])
+            if not piece:
+                break
+            out = out + piece if out else piece
+            offset += len(piece)
+            count -= len(piece)
+        return out
 
     def _load(self, index: int) -> None:
         """The plain chunk into the buffer; in pieces and in place, since a small heap has no room for two."""
