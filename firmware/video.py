@@ -48,7 +48,10 @@ class Recording:
         device.storage.remove(self.part)
 
     def append(self, data: "bytes | bytearray | memoryview") -> None:
-        """Take the next bytes of the recording. RecordingTooLong: these bytes were not taken."""
+        """Take the next bytes of the recording. RecordingTooLong: these bytes were not taken.
+
+        Whatever storage or memory raises discards the recording: nobody knows how much was taken.
+        """
         if not self._open:
             raise Misuse("the recording is closed")
         view = memoryview(data)
@@ -65,10 +68,14 @@ class Recording:
                 self._seal()
 
     def _seal(self) -> None:
-        blob.seal_chunk_in_place(self._key, self._chunks, self._buffer, self._filled)
-        sealed = memoryview(self._buffer)[: self._filled + TAG_BYTES]
-        self._device.storage.blob_write(self.part, self.size, sealed)
-        self._builder.feed(sealed)
+        try:
+            blob.seal_chunk_in_place(self._key, self._chunks, self._buffer, self._filled)
+            sealed = memoryview(self._buffer)[: self._filled + TAG_BYTES]
+            self._device.storage.blob_write(self.part, self.size, sealed)
+            self._builder.feed(sealed)
+        except Exception:  # a full card or heap: sealed once more, the buffer would be in the clear again
+            self.discard()
+            raise
         self.size += len(sealed)
         self._chunks += 1
         self._filled = 0

@@ -3,6 +3,7 @@
 from firmware.device import Device
 from firmware.dock import Dock
 from firmware.storage import MemoryStorage
+from protocol.limits import CHUNK_BYTES
 from protocol.records.statement import RETURN
 from tests.kits.device import enrolled
 from tests.kits.memory_hub import HubSide, Kept, join
@@ -295,7 +296,7 @@ def test_a_yank_at_any_byte_loses_nothing_and_moves_no_durable_chunk_again():
     for at in yanks(total, 12):
         device, kept, dock, hub, items = prepare()
         now, _ = join(dock, hub, lambda: False, bytes_max=at)
-        durable = device.storage.blob_size("part/" + kept.statements[0].rendition("video").digest.hex()) // 8192
+        durable = device.storage.blob_size("part/" + kept.statements[0].rendition("video").digest.hex()) // CHUNK_BYTES
         kept.chunks_sent = []
         device = Device(device.storage, Seeded("after"), lambda: 3000)
         dock, hub = Dock(device, Seeded("b")), HubSide(kept, Seeded("hb"))

@@ -2,7 +2,9 @@
 
 from firmware.device import Device
 from firmware.storage import MemoryStorage
-from protocol.blob import Builder
+from protocol.blob import PLAIN_BYTES, Builder
+from protocol.errors import Misuse
+from protocol.limits import BLOB_BYTES_MAX, CHUNK_BYTES
 from tests.kits.device import again, deliver, enrolled, refused
 from tests.kits.wing import Seeded, Wing
 
@@ -72,13 +74,13 @@ def test_a_recording_is_sealed_chunk_by_chunk_and_its_author_can_watch_it():
     device = again(device)
     kind, size, read = device.own_media(item)
     assert kind == "video/webm" and size == len(made)
-    assert read(0, size) == made and read(8170, 20) == made[8170:8190] and read(size - 3, 10) == made[-3:]
+    assert read(0, size) == made and read(PLAIN_BYTES - 6, 20) == made[PLAIN_BYTES - 6 : PLAIN_BYTES + 14] and read(size - 3, 10) == made[-3:]
     content, _ = wing.open(device.outbox.sealed(item))
     assert content.blob.size > size and content.text == "look"
     builder = Builder()
     builder.feed(device.storage.blob_read("blob/" + content.blob.root.hex(), 0, content.blob.size))
     assert builder.finish().root == content.blob.root
-    assert made[:64] not in device.storage.blob_read("blob/" + content.blob.root.hex(), 0, 8192)
+    assert made[:64] not in device.storage.blob_read("blob/" + content.blob.root.hex(), 0, content.blob.size)
 
 
 def test_a_discarded_or_interrupted_recording_leaves_nothing():
@@ -96,11 +98,35 @@ def test_a_recording_longer_than_a_blob_is_refused_and_what_there_is_can_be_save
     _, device = enrolled()
     draft = device.begin_video("reading", None, "", "video/webm")
     draft.append(bytes(100))
-    draft._chunks = 511  # as if almost all of a blob had been recorded
+    draft._chunks = BLOB_BYTES_MAX // CHUNK_BYTES - 1  # as if almost all of a blob had been recorded
     draft.append(memoryview(bytes(64)))
-    refused("RecordingTooLong", lambda: draft.append(bytes(8176)))
+    refused("RecordingTooLong", lambda: draft.append(bytes(PLAIN_BYTES)))
     draft._chunks = 0
     assert len(draft.save()) == 32
+
+
+def test_a_recording_that_storage_could_not_take_is_gone_and_its_buffer_is_never_sealed_twice():
+    for error in (OSError, MemoryError):
+        _, device = enrolled()
+        draft = device.begin_video("reading", None, "", "video/webm")
+        draft.append(bytes(PLAIN_BYTES + 100))
+        written = []
+
+        def full(name, offset, data, error=error, written=written):
+            written.append(bytes(data))
+            raise error("full")
+
+        blob_write, device.storage.blob_write = device.storage.blob_write, full
+        for again_and_again in (lambda: draft.append(bytes(PLAIN_BYTES)), draft.save):
+            try:
+                again_and_again()
+                raise AssertionError("taken")
+            except (error, Misuse):
+                pass
+        device.storage.blob_write = blob_write
+        assert len(written) == 1 and bytes(64) not in written[0]
+        assert device.storage.names("part/") == [] and device.recording is None and device.waiting() == []
+        assert len(device.begin_video("reading", None, "", "video/webm")._key) == 32
 
 
 def test_custody_for_exactly_this_digest_ends_the_waiting_and_keeps_the_authors_copy():

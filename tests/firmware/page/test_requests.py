@@ -10,6 +10,7 @@ from firmware.page import app, guard
 from firmware.page.app import GET, POST
 from firmware.page.media import range_of
 from firmware.page.upload import BadMediaType, media_type_of
+from protocol.blob import PLAIN_BYTES
 
 
 def ask(site, method, path, body=None, headers=None, host=None):
@@ -127,8 +128,8 @@ def test_a_recording_that_the_device_could_not_take_whole_is_discarded_never_kep
     name = begin(site)["draft"]
     monkeypatch.setattr(cell.device.storage, "blob_write", lambda *_: (_ for _ in ()).throw(error("full")))
     path = f"/record/{name}/append?offset="
-    assert ask(site, "POST", path + "0", bytes(8000))[0].status == 200
-    assert ask(site, "POST", path + "8000", bytes(8000))[0].status == 500
+    assert ask(site, "POST", path + "0", bytes(PLAIN_BYTES - 1))[0].status == 200
+    assert ask(site, "POST", path + str(PLAIN_BYTES - 1), bytes(PLAIN_BYTES))[0].status == 500
     monkeypatch.undo()
     answer, data = ask(site, "POST", f"/record/{name}/save", "")
     assert (answer.status, json.loads(data)["refused"]) == (400, "NoSuchDraft")
