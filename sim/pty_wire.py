@@ -291,7 +291,7 @@ class PtyWire:
         if process:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "sim.pty_wire", str(self.folder), json.dumps(settings)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
                 cwd=Path(__file__).resolve().parents[1],
             )  # fmt: skip
             assert self._process.stdout is not None
