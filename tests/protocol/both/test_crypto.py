@@ -94,6 +94,59 @@ def test_the_cipher_gives_the_published_results():
             assert backend.open(key, nonce, ad, sealed) == unhex(v["plaintext"])
 
 
+def test_the_cipher_in_place_gives_the_published_results_and_touches_nothing_behind_them():
+    for backend in backends():
+        for v in load("rfc8439.json")["vectors"]:
+            key, nonce, ad = unhex(v["key"]), unhex(v["nonce"]), unhex(v["ad"])
+            plain, sealed = unhex(v["plaintext"]), unhex(v["sealed"])
+            buffer = bytearray(plain + b"\xaa" * 16 + b"behind")
+            backend.seal_in_place(key, nonce, ad, buffer, len(plain))
+            assert buffer == sealed + b"behind", (backend.name, v["section"])
+            backend.open_in_place(key, nonce, ad, buffer, len(sealed))
+            assert buffer[: len(plain)] == plain and buffer[len(sealed) :] == b"behind", (backend.name, v["section"])
+
+
+def test_every_length_in_place_is_as_it_is_elsewhere():
+    key, nonce = bytes(range(32)), bytes(range(12))
+    for backend in backends():
+        for length in (0, 1, 15, 16, 17, 63, 64, 65, 129, 1000):
+            text = bytes([length * 7 + i & 255 for i in range(length)])
+            buffer = bytearray(text + bytes(16))
+            assert backend.seal_in_place(key, nonce, b"ad", buffer, length) is None
+            assert buffer == backend.seal(key, nonce, b"ad", text), (backend.name, length)
+            assert backend.open_in_place(key, nonce, b"ad", buffer, length + 16) is None
+            assert buffer[:length] == text and len(buffer) == length + 16, (backend.name, length)
+
+
+def test_what_does_not_open_in_place_is_refused_and_left_as_it_was():
+    key, nonce = bytes(range(32)), bytes(12)
+    for backend in backends():
+        sealed = backend.seal(key, nonce, b"ad", b"five!")
+        for i in range(len(sealed)):
+            bad = bytearray(sealed)
+            bad[i] ^= 1
+            before = bytes(bad)
+            assert raises(crypto.CryptoError, backend.open_in_place, key, nonce, b"ad", bad, len(bad))
+            assert bad == before, (backend.name, i)
+        for length in (0, 15, len(sealed) - 1, len(sealed) + 1):
+            buffer = bytearray(sealed)
+            assert raises(crypto.CryptoError, backend.open_in_place, key, nonce, b"ad", buffer, length), length
+            assert buffer == sealed
+        for wrong_key, wrong_nonce in ((key[1:], nonce), (key, nonce[1:])):
+            buffer = bytearray(sealed)
+            assert raises(crypto.CryptoError, backend.open_in_place, wrong_key, wrong_nonce, b"ad", buffer, len(buffer))
+            assert raises(crypto.CryptoError, backend.seal_in_place, wrong_key, wrong_nonce, b"ad", buffer, 5)
+            assert buffer == sealed, backend.name
+
+
+def test_a_buffer_without_room_for_the_tag_is_refused_and_left_in_the_clear():
+    for backend in backends():
+        for room in (0, 1, 15):
+            buffer = bytearray(b"five!" + bytes(room))
+            assert raises(crypto.CryptoError, backend.seal_in_place, bytes(32), bytes(12), b"", buffer, 5), room
+            assert buffer == b"five!" + bytes(room), backend.name
+
+
 def test_all_backends_seal_every_length_alike():
     one, two = backends()
     key, nonce = bytes(range(32)), bytes(range(12))
