@@ -14,7 +14,7 @@ from hub_daemon.blobs import BlobStore
 from hub_daemon.delivery import Delivery, Issued
 from hub_daemon.docking import RECEIVING, SENDING, SETTLED, Docking, Message
 from hub_daemon.keys import HubKeys
-from hub_daemon.limits import GATE_AGAIN_S, REFUSALS_LOGGED_MAX, REFUSALS_PER_DOCKING_MAX
+from hub_daemon.limits import GATE_AGAIN_S, REFUSALS_LOGGED_MAX, REFUSALS_PER_DOCKING_MAX, SYNC_CHUNKS
 from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters
 from hub_daemon.wing import Wing
 from protocol import blob as blob_records
@@ -194,7 +194,8 @@ class Exchange:
     def _rosters(self, tx: Tx, docking: Docking) -> list[Message]:
         """The versions that the device missed, in order."""
         missed = rosters.since(tx, docking.roster_version)
-        docking.roster_version = max(docking.roster_version, self.wing.roster.version)
+        if missed:  # what was sent counts, not what is in force here: a newer one may have come since it was loaded
+            docking.roster_version = missed[-1].version
         return [(docking.device.id, "roster", one.signed) for one in missed]
 
     def _issue(self, tx: Tx, docking: Docking, now_ms: int) -> Issued:
@@ -309,7 +310,11 @@ class Exchange:
                 part.put_leaves(event[1])
             elif event[0] == "chunk":
                 part.append(event[2])
-                fetch.stored(event[1])
+                if part.unsynced >= SYNC_CHUNKS or fetch.taken_all:
+                    first = part.stored_chunks
+                    part.sync()
+                    for index in range(first, part.stored_chunks):
+                        fetch.stored(index)
             elif event[0] == "done":
                 self.blobs.commit(part)
                 done, docking.fetch, docking.part = docking.fetching, None, None

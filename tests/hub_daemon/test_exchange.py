@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hub_daemon.blobs import BlobMissing, BlobStore
 from hub_daemon.exchange import Exchange
 from hub_daemon.refusals import DeviceRevoked, DeviceUnknown
-from hub_daemon.store import Store, items, lists, log
+from hub_daemon.store import Store, Tx, items, lists, log
 from hub_daemon.wing import RegisterEdited, Wing, WingRefused
 from protocol import blob
 from protocol.errors import Refusal
@@ -394,6 +394,28 @@ def test_a_roster_that_was_missed_is_sent_in_order(room: Room) -> None:
     versions = [Roster.decode(unpack_signed(payload)[0]).version for kind, payload in down if kind == "roster"]
     assert versions == list(range(3, room.wing.roster.version + 1))  # type: ignore[union-attr]
     assert [kind for kind, _ in down].index("list") > max(n for n, (kind, _) in enumerate(down) if kind == "roster")
+
+
+def test_a_roster_that_comes_during_a_hello_is_sent_once(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    wing = room.exchange.wing
+    load, before = wing.load, wing.roster.version
+    room.exchange.docked(room.ben.keys.id, now_ms())
+
+    def load_and_then_comes_another(tx: Tx | None = None) -> bool:
+        monkeypatch.undo()
+        changed = load(tx)
+        room.wing.new_roster()
+        return changed
+
+    monkeypatch.setattr(wing, "load", load_and_then_comes_another)
+    hello = Hello(
+        device=room.ben.keys.id, list_version=0, roster_version=before, journal_next=1, outbox=0, software="t"
+    )
+    down = room.send(room.ben, "hello", hello.encode())
+    assert wing.roster.version == before, "the newer one is in the store only"
+    down += [(kind, payload) for to, kind, payload in room.exchange.refresh(now_ms()) if to == room.ben.keys.id]
+    assert wing.roster.version == before + 1
+    assert [kind for kind, _ in down].count("roster") == 1
 
 
 def test_an_edited_register_is_noticed_by_name(room: Room) -> None:
