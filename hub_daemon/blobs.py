@@ -33,6 +33,7 @@ class Part:
         whole = self._whole_chunks() if self.leaves is not None else 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self.stored_chunks = whole
+        self.unsynced = 0
         os.ftruncate(self._file, min(whole * CHUNK_BYTES, size))
         os.lseek(self._file, 0, os.SEEK_END)
 
@@ -65,13 +66,19 @@ class Part:
         _write_file(self._leaves_path, leaves)
         self.leaves = leaves
 
-    def append(self, chunk: bytes) -> None:
-        """The next chunk, verified by the caller; on the disk when this returns."""
+    def append(self, chunk: "bytes | memoryview") -> None:
+        """The next chunk, verified by the caller; on the disk, and counted, after the next `sync`."""
         view = memoryview(chunk)
         while view:
             view = view[os.write(self._file, view) :]
-        os.fdatasync(self._file)
-        self.stored_chunks += 1
+        self.unsynced += 1
+
+    def sync(self) -> None:
+        """Everything appended is on the disk when this returns."""
+        if self.unsynced:
+            os.fdatasync(self._file)
+            self.stored_chunks += self.unsynced
+            self.unsynced = 0
 
     @property
     def complete(self) -> bool:
@@ -130,6 +137,7 @@ class BlobStore:
 
     def commit(self, part: Part) -> None:
         """A complete part becomes a blob: durable when this returns."""
+        part.sync()
         if not part.complete or part.leaves is None:
             raise Misuse("an incomplete part is no blob")
         part.close()

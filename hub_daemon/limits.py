@@ -92,6 +92,9 @@ WINDOW_MINUTES_MAX = 60  # an open window is a door
 WINDOW_MINUTES = 10  # long enough to fetch the second administrator
 DEVICE_DAYS = 365  # then a device is enrolled again
 
+# blobs
+SYNC_CHUNKS = 8  # one wait for the disk for so many chunks of an arriving blob: half of what is asked for at a time
+
 # daemon
 MQTT_RETRY_S_MAX = 2  # the exchange looks for its broker this often
 HEALTH_S = 15  # how often the hub says how it is

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MANIFEST_INDEX = 0xFFFFFFFF
 _HEADER_BYTES = 36
+_BLOCK_BYTES = 1024  # of leaves
 _AD = b"perch/blob/1"
 TAG_BYTES = 16
 PLAIN_BYTES = CHUNK_BYTES - TAG_BYTES  # what one sealed chunk holds
@@ -131,20 +132,20 @@ class Manifest:
 
     __slots__ = ("root", "size", "leaves", "count")
 
-    def __init__(self, root: bytes, size: int, leaves: bytes) -> None:
+    def __init__(self, root: bytes, size: int, leaves: "bytes | memoryview") -> None:
         """Raises ManifestRefused when these are not the leaves of this root and size."""
         if not 1 <= size <= BLOB_BYTES_MAX:
             raise ManifestRefused(f"a blob of {size} bytes, not within 1..{BLOB_BYTES_MAX}")
         if len(leaves) != 32 * chunk_count(size):
             raise ManifestRefused(f"{len(leaves)} bytes of leaves for {chunk_count(size)} chunks")
-        if root_of(size, leaves) != root:
+        self.leaves = bytes(leaves)
+        if root_of(size, self.leaves) != root:
             raise ManifestRefused("the leaves are not those of the root")
         self.root = root
         self.size = size
-        self.leaves = bytes(leaves)
         self.count = chunk_count(size)
 
-    def check(self, index: int, chunk: bytes) -> None:
+    def check(self, index: int, chunk: "bytes | memoryview") -> None:
         """Raise ChunkUnwanted, ChunkSize or ChunkDigest unless `chunk` is number `index` of the blob."""
         if not 0 <= index < self.count:
             raise ChunkUnwanted(f"chunk {index} of {self.count}")
@@ -157,43 +158,70 @@ class Manifest:
 class Builder:
     """Makes the manifest of a blob while it is written: `feed` any pieces, then `finish`.
 
-    Pieces of exactly CHUNK_BYTES are hashed where they are; others are gathered, so that at most one
-    chunk is held.
+    Pieces are hashed as they come; nothing of them is held. `leaves` are kept in small blocks, for a heap
+    that has no room for a whole manifest: joined, they are what travels. A reader that only wants to know
+    the `root` keeps none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_leaves: bool = True) -> None:
         self.size = 0
-        self._leaves = bytearray()
-        self._held = b""
+        self.leaves: list[bytes] = []
+        self._keep = keep_leaves
+        self._block = bytearray()
+        self._peaks: list[tuple[int, bytes]] = []  # (leaves, root) of the whole subtrees, largest first
+        self._hasher = hashlib.sha256(b"\x00")
+        self._filled = 0  # bytes of the chunk in progress
 
-    def feed(self, data: "bytes | memoryview") -> None:
+    def feed(self, data: "bytes | bytearray | memoryview") -> None:
         """Raises Misuse when the blob grows beyond BLOB_BYTES_MAX: the writer must stop before."""
         if self.size + len(data) > BLOB_BYTES_MAX:
             raise Misuse(f"a blob of more than {BLOB_BYTES_MAX} bytes")
         self.size += len(data)
+        view = memoryview(data)
         at = 0
-        if self._held:
-            at = CHUNK_BYTES - len(self._held)
-            self._held += data[:at]
-            if len(self._held) < CHUNK_BYTES:
-                return
-            self._leaves.extend(leaf(self._held))
-            self._held = b""
-        while len(data) - at >= CHUNK_BYTES:
-            whole = data if len(data) == CHUNK_BYTES else data[at : at + CHUNK_BYTES]
-            self._leaves.extend(leaf(whole))
-            at += CHUNK_BYTES
-        if at < len(data):
-            self._held = bytes(data[at:])
+        while at < len(view):
+            take = min(CHUNK_BYTES - self._filled, len(view) - at)
+            self._hasher.update(view[at : at + take])
+            self._filled += take
+            at += take
+            if self._filled == CHUNK_BYTES:
+                self._end_chunk()
 
-    def finish(self) -> Manifest:
-        """Raises Misuse for an empty blob: there is nothing to name."""
+    def _end_chunk(self) -> None:
+        digest = self._hasher.digest()
+        self._hasher = hashlib.sha256(b"\x00")
+        self._filled = 0
+        if self._keep:
+            self._block.extend(digest)
+            if len(self._block) == _BLOCK_BYTES:
+                self._end_block()
+        count = 1
+        while self._peaks and self._peaks[-1][0] == count:
+            digest = hashlib.sha256(b"\x01" + self._peaks.pop()[1] + digest).digest()
+            count *= 2
+        self._peaks.append((count, digest))
+
+    def _end_block(self) -> None:
+        self.leaves.append(bytes(self._block))
+        self._block = bytearray()
+
+    def root(self) -> bytes:
+        """The root of everything fed; nothing more is fed after it. Misuse for an empty blob: nothing to name."""
         if self.size == 0:
             raise Misuse("an empty blob")
-        leaves = bytes(self._leaves)
-        if self._held:
-            leaves += leaf(self._held)
-        return Manifest(root_of(self.size, leaves), self.size, leaves)
+        if self._filled:
+            self._end_chunk()
+        if self._block:
+            self._end_block()
+        tree = b""
+        for _, peak in reversed(self._peaks):
+            tree = hashlib.sha256(b"\x01" + peak + tree).digest() if tree else peak
+        return hashlib.sha256(b"\x02" + self.size.to_bytes(8, "big") + tree).digest()
+
+    def finish(self) -> Manifest:
+        """The whole manifest. Raises Misuse for an empty blob."""
+        root = self.root()
+        return Manifest(root, self.size, b"".join(self.leaves))
 
 
 def pack_chunk(root: bytes, index: int, data: bytes) -> bytes:
@@ -201,14 +229,14 @@ def pack_chunk(root: bytes, index: int, data: bytes) -> bytes:
     return b"".join((root, index.to_bytes(4, "big"), data))
 
 
-def parse_chunk(payload: bytes) -> "tuple[bytes, int, bytes]":
-    """-> (root, index, bytes), nothing verified; raises ChunkForeign for what cannot be a chunk."""
+def parse_chunk(payload: bytes) -> "tuple[bytes, int, memoryview]":
+    """-> (root, index, a view of its bytes), nothing verified; raises ChunkForeign for what cannot be a chunk."""
     if not _HEADER_BYTES < len(payload) <= _HEADER_BYTES + max(CHUNK_BYTES, MANIFEST_BYTES_MAX):
         raise ChunkForeign(f"{len(payload)} bytes are no chunk")
     index = int.from_bytes(payload[32:36], "big")
     if index != MANIFEST_INDEX and len(payload) > _HEADER_BYTES + CHUNK_BYTES:
         raise ChunkSize(f"chunk {index} of {len(payload) - _HEADER_BYTES} bytes")
-    return bytes(payload[:32]), index, bytes(payload[_HEADER_BYTES:])
+    return bytes(payload[:32]), index, memoryview(payload)[_HEADER_BYTES:]
 
 
 def answer(want: Want, leaves: bytes, read: "Callable[[int, int], bytes]") -> "list[Callable[[], bytes]]":
@@ -260,8 +288,8 @@ class Fetch:
 
     `want(now)` gives the next request or None; `receive(payload, now)` takes what came, raising a named
     refusal (counted in `counters`) that costs nothing but itself; `next_event()` gives ("manifest", leaves)
-    once, ("chunk", index, bytes) in order, each to be made durable and then told by `stored(index)`, and
-    ("done",) after the last one. At most WANT_CHUNKS_MAX chunks are asked for beyond what is durable.
+    once, ("chunk", index, view of bytes) in order, each to be made durable and then told by `stored(index)`,
+    and ("done",) after the last one. At most WANT_CHUNKS_MAX chunks are asked for beyond what is durable.
     """
 
     def __init__(self, root: bytes, size: int, stored: int = 0, leaves: "bytes | None" = None) -> None:
@@ -338,7 +366,7 @@ class Fetch:
             if self.manifest is not None:
                 raise ChunkRepeated("the manifest again")
             self.manifest = Manifest(self.root, self.size, data)
-            self._events.append(("manifest", data))
+            self._events.append(("manifest", self.manifest.leaves))
             return
         if self.manifest is None:
             raise ChunkUnwanted(f"chunk {index} before the manifest")
@@ -352,6 +380,11 @@ class Fetch:
         self._taken += 1
         self.counters["taken"] += 1
         self._events.append(("chunk", index, data))
+
+    @property
+    def taken_all(self) -> bool:
+        """Everything that was asked for has come: the sender waits for the next want."""
+        return self._taken == self._asked
 
     def stored(self, index: int) -> None:
         """Chunk `index` is durable. Chunks are stored in the order in which they were handed out."""

@@ -36,7 +36,7 @@ SESSION_RETRY_MS_MAX = const(8000)  # ... up to this: a refused device asks eigh
 # blobs
 CHUNK_BYTES = const(4096)  # a board seals and checks one in buffers that a fragmented heap can still give
 BLOB_BYTES_MAX = const(4 * 1024 * 1024)  # four 30 s messages' worth; a device's card and a hub's jail stay bounded
-WANT_CHUNKS_MAX = const(16)  # outstanding chunks of one transfer: what a device's card can lag behind
+WANT_CHUNKS_MAX = const(32)  # outstanding chunks of one transfer: what a device's card can lag behind
 
 # MQTT
 TOPIC_BYTES_MAX = const(128)  # the longest topic of the design is 70 bytes

@@ -56,6 +56,11 @@ class Child:
             time.sleep(0.1)
         raise DidNotStart(f"{self.name} did not answer at {url} in {seconds:.0f} s. See {self.log}.")
 
+    def cpu_s(self) -> float:
+        """CPU seconds of this process so far, in user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self) -> None:
         """SIGKILL to the whole group: what a power cut does to a process."""
         self._signal(signal.SIGKILL)

@@ -5,7 +5,7 @@ import hashlib
 from protocol import blob, crypto
 from protocol.blob import Builder, Fetch, Manifest, Want
 from protocol.errors import Misuse, Refusal
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, WANT_CHUNKS_MAX
 
 SIZE = 2 * CHUNK_BYTES + 100
 
@@ -198,23 +198,26 @@ def test_hostile_chunks_do_not_put_off_asking_again():
 
 
 def test_no_more_is_asked_for_than_the_storage_can_lag_behind():
-    size = 40 * CHUNK_BYTES
+    most, half = WANT_CHUNKS_MAX, WANT_CHUNKS_MAX // 2
+    size = 3 * most * CHUNK_BYTES
     chunk = body(CHUNK_BYTES)
-    leaves = blob.leaf(chunk) * 40
+    leaves = blob.leaf(chunk) * (3 * most)
     root = blob.root_of(size, leaves)
     fetch = Fetch(root, size, 0, leaves)
-    assert fetch.want(0).count == 16
-    for index in range(16):
+    assert fetch.want(0).count == most
+    for index in range(most):
+        assert not fetch.taken_all
         fetch.receive(blob.pack_chunk(root, index, chunk), 0)
         fetch.next_event()
+    assert fetch.taken_all
     assert fetch.want(0) is None and fetch.next_deadline() is None
-    raised(blob.ChunkUnwanted, fetch.receive, blob.pack_chunk(root, 16, chunk), 0)
-    for index in range(7):
+    raised(blob.ChunkUnwanted, fetch.receive, blob.pack_chunk(root, most, chunk), 0)
+    for index in range(half - 1):
         fetch.stored(index)
     assert fetch.want(0) is None
-    fetch.stored(7)
+    fetch.stored(half - 1)
     want = fetch.want(0)
-    assert (want.first, want.count) == (16, 8)
+    assert (want.first, want.count) == (most, half)
 
 
 def test_chunks_are_stored_in_order_or_it_is_our_mistake():
