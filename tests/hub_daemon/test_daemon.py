@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -14,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from hub_daemon.broker.mosquitto import find_program
+from hub_daemon.limits import MEDIA_WALL_S_MAX
 from hub_daemon.store import log
-from tests.kits.docked import DockedDevice, wait_for
-from tests.kits.hub import ROOT, Bayline, HubProcess, HubWing
+from tests.kits.docked import WAIT_S_MAX, DockedDevice, wait_for
+from tests.kits.hub import ROOT, Bayline, HubProcess, HubWing, state_of
 
 
 class Rig:
@@ -85,10 +88,10 @@ def test_a_post_goes_from_one_dock_to_the_other_once_staff_approved_it(rig: Rig)
     assert ben.statuses[-1].new == 1
 
 
-def test_the_hub_is_up_in_two_seconds_and_stops_clean(tmp_path: Path) -> None:
+def test_the_hub_says_where_to_look_and_stops_clean(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     try:
-        assert rig.hub.start() < 4.0  # two on a machine that does nothing else
+        rig.hub.start()
         said = rig.hub.log.read_text()
         assert "operator.txt" in said and "left on " in said
         broker = rig.hub.broker_pid()
@@ -201,7 +204,7 @@ def test_a_devices_own_client_is_refused_everything_else(one: Rig) -> None:
     one.ann.client = None
     item = one.ann.write("reading", "honest again")
     one.ann.seat(one.lines[0].fd)
-    assert wait_for(lambda: item in one.ann.acked, 20)
+    assert wait_for(lambda: item in one.ann.acked)
 
 
 def test_a_video_goes_up_across_a_cut_and_is_taken_whole(one: Rig) -> None:
@@ -214,7 +217,7 @@ def test_a_video_goes_up_across_a_cut_and_is_taken_whole(one: Rig) -> None:
     assert item not in one.ann.acked
     time.sleep(2.0)  # the bay notices
     one.ann.seat(one.lines[0].fd)
-    assert wait_for(lambda: item in one.ann.acked, 20)
+    assert wait_for(lambda: item in one.ann.acked)
     root = next(iter(one.ann.blobs))
     assert one.wing.blobs.read(root) == one.ann.blobs[root]
     assert one.ann.messages and not any(parts.iterdir())
@@ -254,7 +257,7 @@ def test_a_fault_in_one_bay_restarts_that_bay_alone(tmp_path: Path) -> None:
         path.symlink_to(extra.path)
         later = rig.ben.write("reading", "on the port that came late")
         rig.ben.seat(extra.fd)
-        assert wait_for(lambda: later in rig.ben.acked, 15)
+        assert wait_for(lambda: later in rig.ben.acked)
         rig.ben.lift()
         extra.close()
     finally:
@@ -297,7 +300,7 @@ def test_a_mistake_of_ours_in_one_bay_is_said_and_costs_that_bay_only(one: Rig) 
         tx.execute("ALTER TABLE gone RENAME TO enrolments")
     later = one.ann.write("reading", "and the bay came back")
     one.ann.seat(one.lines[0].fd)
-    assert wait_for(lambda: later in one.ann.acked, 15)
+    assert wait_for(lambda: later in one.ann.acked)
 
 
 def test_a_stop_does_not_wait_for_a_long_transcode_and_the_item_is_done_again(tmp_path: Path) -> None:
@@ -306,12 +309,16 @@ def test_a_stop_does_not_wait_for_a_long_transcode_and_the_item_is_done_again(tm
         rig.hub.start()
         items = [rig.ann.record("reading", random.Random(n).randbytes(300_000)) for n in range(3)]
         rig.ann.seat(rig.lines[0].fd)
-        assert wait_for(lambda: items[0] in rig.ann.acked)
-        began = time.monotonic()
-        assert rig.hub.stop() == 0
-        assert time.monotonic() - began < 8
+        held: list[int] = []
+        assert wait_for(lambda: (pid := rig.hub.hold_transcode()) and not held.append(pid))
+        # the transcode would go on until MEDIA_WALL_S_MAX; stop() raises long before
+        assert MEDIA_WALL_S_MAX > WAIT_S_MAX and rig.hub.stop() == 0
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(held[0], signal.SIGCONT)
+        assert wait_for(lambda: state_of(held[0]) in "ZX"), "nothing of the transcode outlives its hub"
+        assert any(getattr(rig.wing.item(one), "state", "") == "ingested" for one in items if one in rig.ann.acked)
         rig.hub.start()
         # none of the three is a video: each is refused by name, never lost
-        assert wait_for(lambda: all(getattr(rig.wing.item(one), "state", "") == "refused" for one in items), 40)
+        assert wait_for(lambda: all(getattr(rig.wing.item(one), "state", "") == "refused" for one in items))
     finally:
         rig.close()

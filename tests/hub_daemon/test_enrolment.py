@@ -156,7 +156,7 @@ def test_a_device_enrols_over_the_wire_and_then_docks(tmp_path: Path) -> None:
         device.seat(line.fd, "XX")
         assert not wait_for(lambda: device.digits, 1.0), "no window is open"
         number = office.enrolment.open_window("left", "ann", "ada")
-        assert wait_for(lambda: office.enrolment.get(number).state == "digits", 15)
+        assert wait_for(lambda: office.enrolment.get(number).state == "digits")
         assert device.digits == office.enrolment.get(number).digits
         office.enrolment.confirm(number, office.ada)
         time.sleep(0.4)
@@ -167,7 +167,7 @@ def test_a_device_enrols_over_the_wire_and_then_docks(tmp_path: Path) -> None:
         device.lift()
         item = device.write("reading", "my first words")
         device.seat(line.fd, "IK")
-        assert wait_for(lambda: item in device.acked, 15)
+        assert wait_for(lambda: item in device.acked)
     finally:
         device.lift()
         hub.stop()

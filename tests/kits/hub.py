@@ -6,6 +6,7 @@ Argon2id is left out: the people's keys are made here and stay in memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from hub_daemon.wing import Wing
 from protocol.records import signing
 from protocol.records.certificate import Certificate
 from protocol.records.roster import Device, Group, Learner, Register, Roster, Staff
-from tests.kits.docked import DeviceKeys, DockedDevice, wait_for
+from tests.kits.docked import WAIT_S_MAX, DeviceKeys, DockedDevice, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 WING = "a-wing"
@@ -188,7 +189,7 @@ class HubProcess:
         size = self.log.stat().st_size
         self.process = subprocess.Popen(self.argv, cwd=ROOT, stdout=out, stderr=out)
         out.close()
-        up = wait_for(lambda: b"is up (" in self.log.read_bytes()[size:] or self.process.poll() is not None, 20)
+        up = wait_for(lambda: b"is up (" in self.log.read_bytes()[size:] or self.process.poll() is not None)
         assert up and self.process.poll() is None, self.log.read_text()[-2000:]
         return time.monotonic() - began
 
@@ -202,7 +203,7 @@ class HubProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(WAIT_S_MAX)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
@@ -210,10 +211,34 @@ class HubProcess:
 
     def broker_pid(self) -> int | None:
         """The supervised mosquitto of this hub, while there is one."""
+        return self._child("mosquitto")
+
+    def hold_transcode(self) -> int | None:
+        """Stops the media worker's process where it is, so that its transcode never ends; None while there is none."""
+        found = self._child("hub_daemon.media.worker")
+        if found is None:
+            return None
+        try:
+            os.kill(found, signal.SIGSTOP)
+            stopped = wait_for(lambda: state_of(found) in "TZX")
+        except OSError:
+            return None  # it ended just then
+        return found if stopped and state_of(found) == "T" else None
+
+    def _child(self, words: str) -> int | None:
+        """The process with these words in its command line that this hub started."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task")
-        for task in children.glob("*/children"):
-            for pid in task.read_text().split():
-                if "mosquitto" in Path(f"/proc/{pid}/cmdline").read_text():
-                    return int(pid)
+        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # a thread or a process that ended just then
+                for pid in task.read_text().split():
+                    if words in Path(f"/proc/{pid}/cmdline").read_text():
+                        return int(pid)
         return None
+
+
+def state_of(pid: int) -> str:
+    """The letter that Linux gives a process: R, S, T (stopped), Z; X when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"

@@ -1,4 +1,4 @@
-"""An event loop of a test's own, whatever else runs: Playwright keeps one running in the main thread of its session."""
+"""An event loop of a test's own, in a thread where no other loop can run (Playwright keeps one in the main thread)."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -20,7 +20,7 @@ from protocol.link import Link
 from protocol.records import envelope, topics
 from protocol.records.envelope import Content
 from protocol.records.hello import Hello
-from tests.kits.docked import DeviceKeys, DockedDevice, now_ms, wait_for
+from tests.kits.docked import WAIT_S_MAX, DeviceKeys, DockedDevice, now_ms, wait_for
 from tests.kits.hub import WING, Bayline, HubProcess, HubWing
 
 
@@ -124,7 +124,7 @@ class Forger:
             os.write(self._fd, data)
         time.sleep(0.002)
 
-    def until(self, condition: Callable[[], object], seconds: float = 8.0) -> bool:
+    def until(self, condition: Callable[[], object], seconds: float = WAIT_S_MAX) -> bool:
         end = time.monotonic() + seconds
         while not condition() and time.monotonic() < end:
             self.turn()
@@ -357,9 +357,9 @@ def test_a_file_that_is_no_video_comes_back_by_name_and_holds_nobody_up(hub: Win
         mallory.record("reading", b"#!/bin/sh\necho hello\n"),
     ]
     docked(hub, mallory)
-    assert wait_for(lambda: set(false) <= set(mallory.acked), 15), "custody is of bytes, not of what they are"
+    assert wait_for(lambda: set(false) <= set(mallory.acked)), "custody is of bytes, not of what they are"
     hub.carries_on()
-    assert wait_for(lambda: all(getattr(hub.wing.item(one), "state", "") == "refused" for one in false), 20)
+    assert wait_for(lambda: all(getattr(hub.wing.item(one), "state", "") == "refused" for one in false))
     for one in false:
         assert getattr(hub.wing.item(one), "refusal", "") == "NotAVideo"
         with hub.wing.store.read() as tx:

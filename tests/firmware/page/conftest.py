@@ -1,15 +1,9 @@
 """A cell with a device, its page, and a Chromium that reports everything it did not like."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.firmware.page.serving import Cell, Served
-
-ARGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-]
+from tests.kits import chromium as chromiums
 
 
 @pytest.fixture
@@ -23,12 +17,10 @@ def site(cell):
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+    with chromiums.running(*chromiums.CAMERA) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from tests.firmware.page.conftest import ARGS
 from tests.firmware.page.serving import Cell, Served
+from tests.kits import chromium
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "pictures"
 
@@ -60,9 +58,8 @@ def record(tab, site, folder):
 
 def main(folder=FOLDER):
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
-        tab = chromium.new_page(viewport={"width": 960, "height": 620})
+    with tempfile.TemporaryDirectory() as scratch, chromium.running(*chromium.CAMERA) as browser:
+        tab = browser.new_page(viewport={"width": 960, "height": 620})
         cell = Cell(Path(scratch) / "ann")
         paths = fill(cell)
         with Served(cell.device) as site:
@@ -91,7 +88,6 @@ def main(folder=FOLDER):
         with Served(new.device) as site:
             tab.goto(site.url + "/")
             shoot(tab, folder, "digits")
-        chromium.close()
 
 
 if __name__ == "__main__":

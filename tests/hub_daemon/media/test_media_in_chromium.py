@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import base64
 import http.server
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from hub_daemon.media import worker
 from sim import recordings
-
-CHROMIUM = shutil.which("chromium") or ""
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
-
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
+from tests.kits import chromium
 
 RECORD = """async type => {
     const stream = await navigator.mediaDevices.getUserMedia({video: {width: 320, height: 240}, audio: true});
@@ -80,12 +69,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def page() -> Iterator[Any]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium.running(*chromium.AUTOPLAY, *chromium.CAMERA) as browser:
         page = browser.new_page()
         page.goto(f"http://localhost:{server.server_address[1]}/")
         yield page
-        browser.close()
     server.shutdown()
     server.server_close()
 

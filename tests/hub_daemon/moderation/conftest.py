@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "staff"))
-
-from wing_on_a_table import WingOnATable
+from tests.hub_daemon.staff.wing_on_a_table import WingOnATable
 
 
 @pytest.fixture

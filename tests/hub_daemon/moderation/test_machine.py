@@ -8,11 +8,11 @@ from pathlib import Path
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
-from wing_on_a_table import WingOnATable
 
 from hub_daemon.limits import LEASE_MS_MAX
 from hub_daemon.moderation import Conflict, SamePerson
 from hub_daemon.store import items, queue
+from tests.hub_daemon.staff.wing_on_a_table import WingOnATable
 
 _wing: WingOnATable | None = None
 _folder = tempfile.TemporaryDirectory(prefix="perch-test-")

@@ -11,13 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.hub_daemon.staff.desk import Desk
+from tests.hub_daemon.staff.wing_on_a_table import WingOnATable
+
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "docs" / "pictures"
-sys.path[:0] = [str(ROOT / "tests" / "hub_daemon" / "staff")]
-
-from conftest import CHROMIUM, FLAGS, Desk  # noqa: E402
-from wing_on_a_table import WingOnATable  # noqa: E402
-
 HOUR_MS = 3600 * 1000
 
 
@@ -104,17 +102,15 @@ def shoot(desk: Desk, name: str, full: bool = False) -> None:
 
 
 def main(only: Any = None) -> int:
-    from playwright.sync_api import sync_playwright
-
     from hub_daemon.staff import context, wsgi
+    from tests.kits import chromium
 
     with tempfile.TemporaryDirectory() as data:
         wing = WingOnATable(Path(data), undo_s=5).settle()
         fill(wing)
         context.set(wing)
         server = wsgi.serve("127.0.0.1", 0)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        with chromium.running(*chromium.AUTOPLAY) as browser:
             ann = Desk(browser, f"http://127.0.0.1:{server.port}")
             ann.page.goto(ann.url + "/login")
             shoot(ann, "login")
@@ -150,7 +146,6 @@ def main(only: Any = None) -> int:
                 ann.page.goto(f"{ann.url}/{name}")
                 shoot(ann, name)
             assert ann.violations == [], ann.violations
-            browser.close()
         server.close()
         wing.store.close()
     return 0

@@ -6,11 +6,11 @@ import base64
 import sqlite3
 
 import pytest
-from visitor import Visitor
-from wing_on_a_table import PHRASES
 
 from hub_daemon.staff import media
 from hub_daemon.store import log, people, queue
+from tests.hub_daemon.staff.visitor import Visitor
+from tests.hub_daemon.staff.wing_on_a_table import PHRASES
 
 OPEN_TO_ALL = {"login", "static"}
 EXAMPLES = {"item": "ab" * 32, "name": "perch.css", "number": "1", "act": "sign", "role": "video"}

@@ -1,0 +1,27 @@
+"""A member of staff at the page, in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.hub_daemon.staff.wing_on_a_table import PHRASES
+
+
+class Desk:
+    """One member of staff at one screen. `violations` collects what the content policy refused."""
+
+    def __init__(self, browser: Any, url: str, **values: Any) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, **values)
+        self.page = self.context.new_page()
+        self.url = url
+        self.violations: list[str] = []
+        self.page.on("console", lambda m: self.violations.append(m.text) if "Content Security" in m.text else None)
+        self.page.on("pageerror", lambda e: self.violations.append(str(e)))
+
+    def sign_in(self, person: str) -> Desk:
+        self.page.goto(self.url + "/login")
+        self.page.fill("#id_username", person)
+        self.page.fill("#id_password", PHRASES[person])
+        self.page.click("#sign-in")
+        self.page.wait_for_selector("h1")
+        return self
