@@ -6,7 +6,7 @@ OUT then holds `program.mpy`, which carries protocol/ (without the CPython crypt
 firmware/ (without the tools and CPython ports), microdot and the page's files as one ROM image
 (firmware/rom.py says why), and run.py:
 
-    micropython -X heapsize=320k OUT/run.py --data DIR --port fd:N --page HOST:PORT
+    micropython -X heapsize=256k OUT/run.py --data DIR --port fd:N --page HOST:PORT
 """
 
 import argparse

@@ -11,13 +11,13 @@ its files and queueing the receipt for it come after and are taken up again at e
 
 from binascii import unhexlify
 
+from firmware import limits
 from firmware.identity import Identity
 from firmware.outbox import name_of, title_of
 from firmware.storage import Storage
 from protocol import blob, cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
-from protocol.limits import CHUNK_BYTES
 from protocol.records import delivery_list, gate, signing
 from protocol.records.bundle import Bundle
 from protocol.records.receipt import COMMITTED, REMOVED
@@ -229,13 +229,13 @@ class Inbox:
         if root in held.verified:
             return
         name = BLOB + name_of(root)
-        builder = blob.Builder()
+        builder = blob.Builder(False)
         offset = 0
         while offset < self._storage.blob_size(name):
-            piece = self._storage.blob_read(name, offset, CHUNK_BYTES)
+            piece = self._storage.blob_read(name, offset, limits.PIECE_BYTES)
             builder.feed(piece)
             offset += len(piece)
-        if offset != size or builder.finish().root != root:
+        if offset != size or builder.root() != root:
             self._storage.remove(name)  # the next docking fetches it again
             raise BlobDiffers(name_of(root))
         held.verified.append(root)

@@ -129,7 +129,7 @@ class Outbox:
             _SEALED: sealed, _COUNTER: counter, _KIND: kind, _GROUP: group, _PARENT: parent, _TEXT: text,
             _BLOB: blob, _TIMES: [clock_s, None, None, None, None], _STATE: SAVED, _REFUSAL: None, _SEEN: False,
         }
-        self._storage.write(FOLDER + name_of(item), cbor.dumps(entry))
+        self._storage.write(FOLDER + name_of(item), cbor.pieces(entry))
         self.own[item] = Own(item, entry)
         return bytes(item)
 
@@ -146,7 +146,7 @@ class Outbox:
         if drop_sealed and _SEALED in entry:
             del entry[_SEALED]
         entry.update(changes)
-        self._storage.write(name, cbor.dumps(entry))
+        self._storage.write(name, cbor.pieces(entry))
         self.own[item] = Own(item, entry)
 
     def custody(self, item: bytes, refusal: "str | None", hub_s: int) -> bool:

@@ -16,7 +16,7 @@ from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Random = Callable[[int], bytes]
     Clock = Callable[[], int]
@@ -31,8 +31,11 @@ class Storage:
         """The whole of one small file, or None."""
         raise NotImplementedError
 
-    def write(self, name: str, data: bytes) -> None:
-        """Put the whole of one small file in place of what was there: atomic and durable."""
+    def write(self, name: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
+        """Put the whole of one small file in place of what was there: atomic and durable.
+
+        A list is its pieces in order, for a heap that has no room for the whole.
+        """
         raise NotImplementedError
 
     def remove(self, name: str) -> None:
@@ -87,9 +90,9 @@ class MemoryStorage(Storage):
     def read(self, name: str) -> "bytes | None":
         return self.files.get(name)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
         check_name(name)
-        self.files[name] = bytes(data)
+        self.files[name] = bytes(data) if isinstance(data, bytes) else b"".join(data)
 
     def remove(self, name: str) -> None:
         if name in self.files:

@@ -90,11 +90,11 @@ class Recording:
         if not self.size:
             raise RecordingEmpty("nothing was recorded")
         device.outbox.check_room()
-        manifest = self._builder.finish()
-        name = outbox.name_of(manifest.root)
-        device.storage.write("leaves/" + name, manifest.leaves)
+        root = self._builder.root()
+        name = outbox.name_of(root)
+        device.storage.write("leaves/" + name, self._builder.leaves)
         device.storage.blob_commit(self.part, "blob/" + name)
-        sealed_blob = [manifest.root, self.size, self._media_type, self._key]
+        sealed_blob = [root, self.size, self._media_type, self._key]
         item = device.outbox.save("video", self._group, self._parent, self._text, sealed_blob,
                                   device.clock_s(), device.random)
         self._close()
@@ -111,6 +111,7 @@ class Recording:
     def _close(self) -> None:
         self._open = False
         self._buffer = bytearray()
+        self._builder = blob.Builder()  # the page holds on to a saved recording, in case its answer was lost
         if self._device.recording is self:
             self._device.recording = None
 

@@ -108,6 +108,32 @@ def dumps(value: "Any") -> bytes:
     return bytes(out)
 
 
+def pieces(value: "dict[int, Any]") -> "list[bytes | bytearray]":
+    """`dumps` of a map with small keys, in pieces: long byte strings are given as they are, and nothing is copied
+    into one block, for which a small heap may have no room."""
+    out: "list[bytes | bytearray]" = []
+    block = bytearray()
+    _head(block, 0xA0, len(value))
+    for key in sorted(value):
+        if not 0 <= key < 24:
+            raise Misuse("pieces takes keys from 0 to 23, whose order is that of their encoding")
+        block.append(key)
+        entry = value[key]
+        if isinstance(entry, bytes):
+            _head(block, 0x40, len(entry))
+            out.append(block)
+            out.append(entry)
+            block = bytearray()
+        elif isinstance(entry, str):
+            out.append(block)
+            block = bytearray()
+            _write_text(block, entry)
+        else:
+            _write(block, entry, CBOR_DEPTH_MAX - 1)
+    out.append(block)
+    return out
+
+
 def _head(out: bytearray, major: int, number: int) -> None:
     """The initial byte and the argument (RFC 8949 section 3), as short as it can be."""
     if number < 24:

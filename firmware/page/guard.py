@@ -108,7 +108,8 @@ async def body(request: "Request", bytes_max: int) -> bytearray:
         whole[at : at + len(got)] = got
         at += len(got)
         request.g.read = at
-    return whole
+    given, whole, got = [whole], bytearray(), b""  # MicroPython's caller holds on to this frame for a while
+    return given.pop()
 
 
 def _hex(code: int) -> int:
@@ -185,4 +186,5 @@ async def form(request: "Request") -> "dict[str, str]":
         if name not in fields:
             fields[name] = _unquote(data, min(middle + 1, end), end)
         start = end + 1
+    data = bytearray()  # as in body()
     return fields

@@ -34,7 +34,7 @@ async def write(site: "Page", request: "Request", rest: str) -> "Response":
 async def send(site: "Page", request: "Request", rest: str) -> "Response":
     fields = await guard.form(request)
     place = site.place(fields)
-    text = fields.get("text", "").replace("\t", " ").rstrip()
+    text = fields.pop("text", "").replace("\t", " ").rstrip()
     if fields.get("do") == "keep":
         site.device.save_draft(place.key, text)
         return see(place.back)

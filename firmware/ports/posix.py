@@ -13,6 +13,7 @@ from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 NEW = ".new~"  # no name of the device may hold a tilde, so what ends so is always a leftover
@@ -40,11 +41,11 @@ class PosixStorage(Storage):
         except OSError:
             return None
         try:
-            return file.read()
+            return file.read(self.blob_size(name))  # MicroPython grows its buffer in steps for a plain read()
         finally:
             file.close()
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
         check_name(name)
         path = self._base + "/" + name
         _put(path + NEW, data)
@@ -146,10 +147,11 @@ def _open_private(path: str) -> "Any":
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b")
 
 
-def _put(path: str, data: bytes) -> None:
+def _put(path: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
     file = _open_private(path)
     try:
-        _write_all(file, data)
+        for piece in [data] if isinstance(data, bytes) else data:
+            _write_all(file, piece)
         _sync(file)
     finally:
         file.close()

@@ -261,7 +261,7 @@ class HubSide:
                 self.kept.leaves[self.fetch.root] = event[1]
             elif event[0] == "chunk":
                 assert event[1] == len(chunks), "a durable chunk came again"
-                chunks.append(event[2])
+                chunks.append(bytes(event[2]))
                 self.kept.chunks_stored += 1
                 self.fetch.stored(event[1])
             else:

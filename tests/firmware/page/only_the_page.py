@@ -45,5 +45,5 @@ async def main():
 
 
 if hasattr(gc, "threshold"):
-    gc.threshold(24 * 1024)
+    gc.threshold(6 * 1024)  # as firmware/main.py
 asyncio.run(main())

@@ -233,3 +233,15 @@ def test_heads_change_length_where_they_must():
         assert cbor.loads(cbor.dumps(bytes(length))) == bytes(length)
         assert cbor.loads(cbor.dumps("x" * length)) == "x" * length
         assert cbor.loads(cbor.dumps([0] * length)) == [0] * length
+
+
+def test_the_pieces_of_a_map_are_its_encoding():
+    for value in ({}, {0: b"", 23: "text"}, {2: [1, None, True], 1: b"x" * 300, 5: "ŵ" * 300, 3: b"y", 4: -1}):
+        assert b"".join([bytes(piece) for piece in cbor.pieces(value)]) == cbor.dumps(value)
+    raised = 0
+    for key in (24, -1):
+        try:
+            cbor.pieces({key: 1})
+        except Misuse:
+            raised += 1
+    assert raised == 2
