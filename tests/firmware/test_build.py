@@ -7,8 +7,20 @@ import pytest
 from firmware import shake, shorten
 from tests.kits import micropython
 
-HEIR = "from base import Base\n\nclass Heir(Base):\n    def __init__(self):\n        self._kept = 1\n"
-BASE = "class Base:\n    def _hidden(self):\n        return self._kept_too\n    _kept_too = 2\n"
+BASE = """class Base:
+    def __init__(self):
+        self._kept = 2
+
+    def kept(self):
+        return self._kept
+"""
+HEIR = """from base import Base
+
+class Heir(Base):
+    def main(self):
+        self._own = 1
+        return self.kept() * 10 + self._own
+"""
 NAMES_OF_TEXT_MAX = 0  # a text that is read and shown leaves no name behind
 
 
@@ -77,7 +89,8 @@ def outer_default(value, more=5):
 
 def test_private_names_of_a_module_whose_classes_are_inherited_elsewhere_stay():
     made = short(base=BASE, heir=HEIR)
-    assert "_hidden" in made["base"] and "_kept_too" in made["base"]
+    assert "_kept" in made["base"] and "_own" not in made["heir"]
+    assert result_of(made["base"] + made["heir"].replace("from base import Base", ""), "Heir().main()") == 21
 
 
 def test_a_name_of_the_short_form_in_a_source_is_refused():
