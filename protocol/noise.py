@@ -259,26 +259,26 @@ class Handshake:
         tokens = self._start(True)
         if len(payload) + 48 * tokens.count("s") + 48 > NOISE_MESSAGE_BYTES_MAX:
             raise Misuse("a Noise message is at most 65535 bytes")
-        out = bytearray()
+        out: list[bytes] = []
         try:
             for token in tokens:
                 if token == "e":
                     if self._e is None:
                         self._e = self._pair(self._random(32))
                     assert self._e is not None
-                    out.extend(self._e[1])
+                    out.append(bytes(self._e[1]))
                     self._mix_ephemeral(self._e[1])
                 elif token == "s":
                     assert self._s is not None
-                    out.extend(self._symmetric.seal(self._s[1]))
+                    out.append(bytes(self._symmetric.seal(self._s[1])))
                 else:
                     self._mix_token(token)
-            out.extend(self._symmetric.seal(payload))
+            out.append(bytes(self._symmetric.seal(payload)))
         except Refusal as error:
             self._dead = True
             raise NoiseError("the peer's keys are refused: " + str(error))
         self._turn += 1
-        return bytes(out)
+        return b"".join(out)
 
     def read(self, message: bytes) -> bytes:
         """The payload of the peer's next message; NoiseError if it is not one, and it ends here."""
