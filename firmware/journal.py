@@ -12,15 +12,17 @@ from firmware import limits
 from firmware.storage import Storage
 from protocol import cbor
 from protocol.compat import TYPE_CHECKING
-from protocol.limits import JOURNAL_BATCH_ENTRIES_MAX
 from protocol.records.journal import FIRST_PREV, JournalEntry, pack_batch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from firmware.identity import Identity
 
 FOLDER = "journal/"
 CUSTODY = "state/journal"
 _HEADER_BYTES = 6
+_PEEK_BYTES = 160  # a header and nearly every entry
 
 
 def _segment_name(first: int) -> str:
@@ -28,19 +30,23 @@ def _segment_name(first: int) -> str:
     return FOLDER + "0" * (10 - len(digits)) + digits
 
 
-def _records(data: bytes) -> "tuple[list[bytes], int]":
-    """The whole records of a segment and where the next one belongs."""
-    found: list[bytes] = []
+def _records(storage: Storage, name: str) -> "Iterator[tuple[bytes, int]]":
+    """Each whole record of a segment and where the next one belongs; a small heap never holds a segment."""
     at = 0
-    while at + _HEADER_BYTES <= len(data):
-        length = int.from_bytes(data[at : at + 2], "big")
-        crc = int.from_bytes(data[at + 2 : at + 6], "big")
-        record = data[at + _HEADER_BYTES : at + _HEADER_BYTES + length]
-        if len(record) != length or length == 0 or binascii.crc32(record) != crc:
-            break
-        found.append(record)
-        at += _HEADER_BYTES + length
-    return found, at
+    size = storage.blob_size(name)
+    while at + _HEADER_BYTES <= size:
+        head = storage.blob_read(name, at, _PEEK_BYTES)
+        length = int.from_bytes(head[:2], "big")
+        start = at + _HEADER_BYTES
+        at = start + length
+        if length == 0 or at > size:
+            return
+        record = head[_HEADER_BYTES : _HEADER_BYTES + length]
+        if len(record) < length:
+            record = storage.blob_read(name, start, length)
+        if binascii.crc32(record) != int.from_bytes(head[2:6], "big"):
+            return
+        yield record, at
 
 
 class Journal:
@@ -57,16 +63,15 @@ class Journal:
         segments = storage.names(FOLDER)
         while segments:
             name = segments.pop()
-            records, offset = self._load(name)
-            if records:
-                last = JournalEntry.decode(records[-1])
-                self._first, self._offset = int(name[len(FOLDER) :]), offset
+            newest = b""
+            for record, self._offset in _records(storage, name):
+                newest = record
+            if newest:
+                last = JournalEntry.decode(newest)
+                self._first = int(name[len(FOLDER) :])
                 self.next_seq, self.head = last.seq + 1, last.hash()
                 break
             storage.remove(name)  # made, and cut before its first entry was durable
-
-    def _load(self, name: str) -> "tuple[list[bytes], int]":
-        return _records(self._storage.blob_read(name, 0, self._storage.blob_size(name)))
 
     def append(self, clock_s: int, action: str, detail: str = "") -> int:
         """Record one action, durably; returns its sequence number. Details are ids and names, never content."""
@@ -91,7 +96,7 @@ class Journal:
             after = int(segments[index + 1][len(FOLDER) :]) if index + 1 < len(segments) else self.next_seq
             if after <= first:
                 continue
-            for record in self._load(name)[0]:
+            for record, _ in _records(self._storage, name):
                 entry = JournalEntry.decode(record)
                 if entry.seq >= first and entry.seq < self.next_seq:
                     found.append(entry)
@@ -105,7 +110,7 @@ class Journal:
 
     def batch(self, identity: "Identity") -> "tuple[bytes, int] | None":
         """(the next entries for the hub, signed over the last one's hash; its number); None when it has all."""
-        entries = self.entries(self.custody_next, JOURNAL_BATCH_ENTRIES_MAX)
+        entries = self.entries(self.custody_next, limits.JOURNAL_BATCH_ENTRIES)
         if not entries:
             return None
         return pack_batch(entries, identity.seed, identity.ed25519), entries[-1].seq

@@ -4,6 +4,7 @@ from protocol.compat import const
 
 # what is kept
 JOURNAL_SEGMENT_ENTRIES_MAX = const(64)  # one file of the journal; reading the newest at start stays under 20 KiB
+JOURNAL_BATCH_ENTRIES = const(8)  # handed over at a time: a batch is one packet, and has to fit a torn heap
 JOURNAL_SEGMENTS_KEPT = const(8)  # after the hub has them: so the learner can read about the last weeks
 DRAFT_BYTES_MAX = const(16 * 1024)  # four times the longest post: cutting it down is the writer's own business
 DRAFTS_MAX = const(64)  # text drafts kept at once
