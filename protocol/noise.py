@@ -5,6 +5,8 @@ and its pskN forms (section 9) run here, for the published vectors of all of the
 No randomness of its own: it takes `e` or `random`, or asks the crypto backend.
 """
 
+import hashlib
+
 from protocol import crypto
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse, Refusal
@@ -138,7 +140,9 @@ class _Symmetric:
         self.cipher: "CipherState | None" = None
 
     def mix_hash(self, data: bytes) -> None:
-        self.hash = self.backend.sha256(self.hash + data)
+        hasher = hashlib.sha256(self.hash)  # two steps: a small heap has no room for the sum of a long message
+        hasher.update(data)
+        self.hash = hasher.digest()
 
     def mix_key(self, material: bytes) -> None:
         self.chaining_key, key = hkdf(self.backend, self.chaining_key, material, 2)
