@@ -45,7 +45,9 @@ demo: setup ## a wing on this machine; ARGS=--auto plays one message through it
 	@$(BIN)/perch demo $(ARGS)
 
 test: setup check ## every test
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -m "not soak" --ignore tests/whole $(ARGS)
+	@echo "The whole wing in real processes, with the machine to itself"
+	@$(BIN)/python -m pytest -m "not soak" tests/whole
 
 check: setup ## lint, types, import rules, dead links
 	@$(BIN)/ruff check .
