@@ -1,7 +1,8 @@
 """The hub's end of one wire in memory: the real stack, the bay's filter and an Exchange over its real database.
 
-Joined with a firmware Dock by `memory_hub.join`. Only the broker is left out: what the filter passes goes to the
-exchange, and what the exchange answers goes down. `change` is where a stolen hub lays hand on what goes down.
+Joined with a firmware Dock by `memory_hub.join` or `yank`. Only the broker is left out: what the filter passes goes to
+the exchange, and what the exchange answers goes back through the filter and down, at once and in order. `change` is
+where a stolen hub lays hand on what goes down; `heard` is told of every message up before the exchange has it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,21 @@ from tests.kits.hub import WING, now_ms
 class ExchangeSide:
     """`receive(data, now)`, `tick(now)`, `to_send(now)`: as every end of a wire; `now` is the wire's time alone."""
 
-    def __init__(self, exchange: Exchange, change: Callable[[str, bytes], bytes] = lambda kind, payload: payload):
+    def __init__(
+        self,
+        exchange: Exchange,
+        change: Callable[[str, bytes], bytes] = lambda kind, payload: payload,
+        random: Callable[[int], bytes] = os.urandom,
+        clock_ms: Callable[[], int] = now_ms,
+        heard: Callable[[str, bytes], None] = lambda kind, payload: None,
+    ) -> None:
         self.exchange = exchange
         self.change = change
+        self.heard = heard
         self.device = b""
-        self.stack = Stack(Link(os.urandom(8)), self._session)
+        self._random = random
+        self._clock_ms = clock_ms
+        self.stack = Stack(Link(random(8)), self._session)
         self._filter: BayFilter | None = None
         self._passed = bytearray()
         self._down = bytearray()
@@ -36,7 +47,7 @@ class ExchangeSide:
         keys = self.exchange.keys
         self.exchange.wing.load()
         accept = lambda pattern, static, payload: self.exchange.wing.device_by_static(static) is not None  # noqa: E731
-        return Session(False, (keys.x25519, keys.x25519_public), os.urandom, payload=b"", accept=accept)
+        return Session(False, (keys.x25519, keys.x25519_public), self._random, payload=b"", accept=accept)
 
     def receive(self, data: bytes, now: int) -> None:
         self.stack.receive(data, now)
@@ -46,7 +57,10 @@ class ExchangeSide:
         self.stack.tick(now)
         self._events(now)
         if self.device:
-            self._say(self.exchange.tick(now_ms()))
+            self._say(self.exchange.tick(self._clock_ms()))
+
+    def next_deadline(self) -> int | None:
+        return self.stack.next_deadline()
 
     def to_send(self, now: int) -> bytes:
         while self._down:
@@ -56,33 +70,50 @@ class ExchangeSide:
             del self._down[:taken]
         return self.stack.to_send(now)
 
+    def end(self) -> None:
+        """The docking is over: the session went, or the port closed."""
+        if self.device:
+            self.exchange.lifted(self.device)
+        self.device = b""
+        self._filter = None
+        self._passed.clear()
+        self._down.clear()
+
     def _events(self, now: int) -> None:
         while (event := self.stack.next_event()) is not None:
             if event[0] == "up":
+                self.end()
                 found = self.exchange.wing.device_by_static(event[2])  # type: ignore[misc]
                 assert found is not None
+                self.exchange.docked(found.id, self._clock_ms())
                 self.device = found.id
                 self._filter = BayFilter(WING, found.id, Account("bay", ""))
-                self.exchange.docked(found.id, now_ms())
             elif event[0] == "data":
                 assert self._filter is not None and isinstance(event[1], bytes)
                 self._passed += self._filter.from_device(event[1], now)
                 while (packet := mqtt.parse(self._passed)) is not None:
                     self._packet(packet)
+            else:
+                self.end()
 
     def _packet(self, packet: object) -> None:
         if isinstance(packet, mqtt.Connect):
-            self._down += mqtt.connack(0)
+            self._pass_down(mqtt.connack(0))
         elif isinstance(packet, mqtt.Subscribe):
-            self._down += mqtt.suback(packet.packet_id, [0])
+            self._pass_down(mqtt.suback(packet.packet_id, [0]))
         elif isinstance(packet, mqtt.Publish):
             kind = topics.parse(packet.topic)[3]
-            self._say(self.exchange.on_message(self.device, kind, packet.payload, now_ms()))
+            self.heard(kind, packet.payload)
+            self._say(self.exchange.on_message(self.device, kind, packet.payload, self._clock_ms()))
         else:
-            self._down += mqtt.pingresp()
+            self._pass_down(mqtt.pingresp())
 
     def _say(self, messages: list[tuple[bytes, str, bytes]]) -> None:
         for device, kind, payload in messages:
             if device == self.device:
                 topic = topics.build(WING, device, topics.DOWN, kind)
-                self._down += mqtt.publish(topic, self.change(kind, payload))
+                self._pass_down(mqtt.publish(topic, self.change(kind, payload)))
+
+    def _pass_down(self, packet: bytes) -> None:
+        assert self._filter is not None
+        self._down += self._filter.from_broker(packet)

@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 
 from hub_daemon.blobs import BlobStore
 from hub_daemon.exchange import Exchange
-from hub_daemon.keys import load_or_make
+from hub_daemon.keys import load_or_make, write_secret
 from hub_daemon.media.pipeline import Pipeline
 from hub_daemon.moderation import Moderation
 from hub_daemon.people import Signer
@@ -38,16 +39,29 @@ def now_ms() -> int:
 
 
 class HubWing:
-    """Everything of one hub that is on the disk. `store` is open in this process as well."""
+    """Everything of one hub that is on the disk. `store` is open in this process as well.
 
-    def __init__(self, data: Path, learners: tuple[str, ...] = ("ann", "ben", "cai")) -> None:
+    With `random` and `clock_ms` given, the same calls make the same bytes.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        learners: tuple[str, ...] = ("ann", "ben", "cai"),
+        random: Callable[[int], bytes] = os.urandom,
+        clock_ms: Callable[[], int] = now_ms,
+    ) -> None:
         self.data = data
+        self.clock_ms = clock_ms
         data.mkdir(parents=True, exist_ok=True)
+        if random is not os.urandom:
+            (data / "keys").mkdir(exist_ok=True)
+            write_secret(data / "keys" / "hub.key", random(64))
         self.keys = load_or_make(data / "keys")
         self.store = Store(data / "hub.sqlite3")
         self.blobs = BlobStore(data / "blobs")
         self.staff = {
-            person: (Signer.of(person, os.urandom(32)), roles)
+            person: (Signer.of(person, random(32)), roles)
             for person, roles in {
                 "ada": ["administrator"], "bob": ["administrator"], "may": ["moderator"], "moe": ["moderator"],
             }.items()
@@ -61,7 +75,7 @@ class HubWing:
     def new_roster(self) -> Roster:
         """The next version with staff, learners, groups and devices as they are now."""
         version = 1 if self.roster is None else self.roster.version + 1
-        now_s = now_ms() // 1000
+        now_s = self.clock_ms() // 1000
         register = Register(devices=sorted(self.devices, key=lambda one: one.id))
         made = Roster(
             version=version, wing=WING, issued_s=now_s, hub_x25519=self.keys.x25519_public,
@@ -83,7 +97,7 @@ class HubWing:
         body = made.encode()
         sign1s = [self.staff[one][0].sign(signing.ROSTER, body) for one in ("ada", "bob")]
         with self.store.write() as tx:
-            rosters.put(tx, version, signing.pack_signed(body, sign1s), register.encode(), now_ms())
+            rosters.put(tx, version, signing.pack_signed(body, sign1s), register.encode(), self.clock_ms())
         self.roster = made
         return made
 
@@ -95,7 +109,7 @@ class HubWing:
 
     def certify(self, ed25519: bytes, x25519: bytes, learner: str) -> bytes:
         """Put a device into the register with a new roster; returns its signed certificate."""
-        now_s = now_ms() // 1000
+        now_s = self.clock_ms() // 1000
         device = signing.key_id(ed25519)
         self.devices.append(
             Device(
@@ -122,7 +136,7 @@ class HubWing:
 
     def ingest(self) -> None:
         """The media worker's work for everything that waits."""
-        pipeline = Pipeline(self.store, self.blobs, self.keys, now_ms)
+        pipeline = Pipeline(self.store, self.blobs, self.keys, self.clock_ms)
         while pipeline.step():
             pass
 
@@ -131,7 +145,7 @@ class HubWing:
             assert self.roster is not None
             return self.roster
 
-        return Moderation(self.store, roster, self.blobs, now_ms, lambda item: None)
+        return Moderation(self.store, roster, self.blobs, self.clock_ms, lambda item: None)
 
     def approve(self, item: bytes) -> None:
         """Moderators read and approve `item`, which must wait in the queue."""
