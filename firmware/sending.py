@@ -5,6 +5,7 @@ from protocol import blob
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse
 from protocol.limits import CHUNK_BYTES
+from protocol.records import topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ class Sending:
         if own.item == self._current:
             self.deadline = now + limits.CUSTODY_WAIT_MS
 
-    def answer(self, now: int, topic: str, room: int) -> bytes:
+    def answer(self, now: int, room: int) -> bytes:
         """The next bytes, at most `room`, of a chunk that the hub asked for; b"" when it asked for none.
 
         The packet is made while it goes: an MQTT PUBLISH whose payload is read from storage piece by
@@ -114,7 +115,7 @@ class Sending:
                 return b""
             self._at = 0
             head = blob.pack_chunk(root, index, b"")
-            return publish_head(topic, len(head) + length) + head
+            return publish_head(topics.own(topics.UP, "chunk"), len(head) + length) + head
         size = min(room, length - self._at, limits.PIECE_BYTES)
         piece = self._device.storage.blob_read(name, offset + self._at, size)
         if not piece:

@@ -38,12 +38,8 @@ class Sync:
         self.device = device
         self.closed = ""
         self.phase = CONNECTING
-        certificate, _ = device.identity.need()
-        self._wing = certificate.wing
-        self._me = device.identity.device
-        self._client = mqtt.Client(outbox.name_of(self._me), limits.KEEPALIVE_S)
+        self._client = mqtt.Client(outbox.name_of(device.identity.device), limits.KEEPALIVE_S)
         self._client.connect()
-        self._chunk_topic = topics.build(self._wing, self._me, topics.UP, "chunk")
         self._deadline: "int | None" = None
         self._hub_s = 0
         self._tries = 0
@@ -56,7 +52,7 @@ class Sync:
         self._enter(CONNECTING)
 
     def _publish(self, kind: str, payload: bytes) -> bool:
-        return self._client.publish(topics.build(self._wing, self._me, topics.UP, kind), payload)
+        return self._client.publish(topics.own(topics.UP, kind), payload)
 
     def _enter(self, phase: str) -> None:
         self.phase = phase
@@ -114,7 +110,7 @@ class Sync:
             if data:
                 return data
         if self.phase != CONNECTING and room >= limits.HEAD_BYTES_MAX:
-            data = self.sending.answer(now, self._chunk_topic, room)
+            data = self.sending.answer(now, room)
             if data or self.sending.answering:
                 self._tell()
                 return data
@@ -193,7 +189,7 @@ class Sync:
 
     def _take(self, event: "tuple[object, ...]", now: int) -> None:
         if event[0] == "connected":
-            self._client.subscribe(topics.filter_of(self._wing, self._me, topics.DOWN))
+            self._client.subscribe(topics.own_filter(topics.DOWN))
         elif event[0] == "subscribed":
             if event[2] != 0:
                 self.closed = "the hub does not let this device listen"
@@ -217,7 +213,7 @@ class Sync:
         listed, roster = device.inbox.list, device.identity.roster
         self.sending.begin()
         self._publish("hello", Hello(
-            device=self._me,
+            device=device.identity.device,
             list_version=0 if listed is None else listed.version,
             roster_version=0 if roster is None else roster.version,
             journal_next=max(1, device.journal.next_seq),
@@ -232,9 +228,9 @@ class Sync:
             self.device.log("refused", kind + " " + refusal.name)
 
     def _message(self, topic: str, payload: bytes, now: int) -> None:
-        wing, device, direction, kind = topics.parse(topic)
-        if wing != self._wing or device != self._me or direction != topics.DOWN:
-            raise topics.TopicRefused("not this device's")
+        direction, kind = topics.parse_own(topic)
+        if direction != topics.DOWN:
+            raise topics.TopicRefused("going up")
         if kind == "chunk":
             self.fetching.chunk(payload, now)
         elif kind == "want":

@@ -1,8 +1,9 @@
 """Session -> here -> broker, and back: what one device may say in MQTT, packet by packet.
 
 Pure: bytes in, bytes out, or a named refusal that ends the docking. Who the device is comes from the key that opened
-the session; whatever the device writes into its CONNECT is replaced. Every packet is written anew, so that the broker
-only ever sees the one form that our own codec makes.
+the session; whatever the device writes into its CONNECT is replaced, and its topics, which are relative on its wire
+("up/chunk"), get the device's prefix here and lose it on the way back: a device has no words for anybody else's. Every
+packet is written anew, so that the broker only ever sees the one form that our own codec makes.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ class BayFilter:
         self._down = bytearray()
         self._tokens = float(FILTER_BURST_PACKETS)
         self._last_ms: int | None = None
-        own = f"wing/{wing}/device/{device.hex()}/down/"
-        self._filters = {own + kind for kind in ("#", "+", *topics.DOWN_KINDS)}
+        self._prefix = topics.prefix(wing, device)
+        self._filters = {f"{topics.DOWN}/{kind}" for kind in ("#", "+", *topics.DOWN_KINDS)}
 
     def from_device(self, data: bytes, now_ms: int) -> bytes:
         """What may go on to the broker. Raises FilterRefused or MqttError."""
@@ -126,11 +127,10 @@ class BayFilter:
         if isinstance(packet, Subscribe):
             if any(qos > 1 for _, qos in packet.filters):
                 raise QosRefused("a subscription at QoS 2")
-            self._own_filters([pattern for pattern, _ in packet.filters])
-            return packet.encode()
+            whole = self._own_filters([pattern for pattern, _ in packet.filters])
+            return Subscribe(packet.packet_id, [(one, qos) for one, (_, qos) in zip(whole, packet.filters)]).encode()
         if isinstance(packet, Unsubscribe):
-            self._own_filters(packet.filters)
-            return packet.encode()
+            return Unsubscribe(packet.packet_id, self._own_filters(packet.filters)).encode()
         if isinstance(packet, Acknowledge):
             if packet.kind in (_PUBREC, _PUBREL, _PUBCOMP):
                 raise QosRefused("a packet of QoS 2")
@@ -156,23 +156,23 @@ class BayFilter:
             raise RetainRefused(packet.topic[:80])
         if packet.qos > 1:
             raise QosRefused("a message at QoS 2")
-        self._own_topic(packet.topic, topics.UP)
+        try:
+            direction, _ = topics.parse_own(packet.topic)
+        except topics.TopicRefused as refusal:
+            raise TopicForeign(f"{packet.topic[:80]!r}: {refusal}") from None
+        if direction != topics.UP:
+            raise TopicForeign(f"{packet.topic[:80]!r}")
+        packet.topic = self._prefix + packet.topic
         return packet.encode()
 
-    def _own_topic(self, topic: str, direction: str) -> None:
-        try:
-            wing, device, found, _ = topics.parse(topic)
-        except topics.TopicRefused as refusal:
-            raise TopicForeign(f"{topic[:80]!r}: {refusal}") from None
-        if (wing, device, found) != (self.wing, self.device, direction):
-            raise TopicForeign(f"{topic[:80]!r}")
-
-    def _own_filters(self, patterns: list[str]) -> None:
+    def _own_filters(self, patterns: list[str]) -> list[str]:
+        """As the broker knows them."""
         if len(patterns) > FILTERS_MAX:
             raise SubscriptionForeign(f"{len(patterns)} filters")
         for pattern in patterns:
             if pattern not in self._filters:
                 raise SubscriptionForeign(f"{pattern[:80]!r}")
+        return [self._prefix + pattern for pattern in patterns]
 
     def from_broker(self, data: bytes) -> bytes:
         """What may go down to the device: answers, and messages on its own topics. Raises as `from_device`."""
@@ -180,10 +180,20 @@ class BayFilter:
         out = bytearray()
         while (packet := parse(self._down)) is not None:
             if isinstance(packet, Publish):
-                self._own_topic(packet.topic, topics.DOWN)
+                packet.topic = self._own_down(packet.topic)
                 if packet.retain:
-                    raise RetainRefused(packet.topic[:80])
+                    raise RetainRefused(packet.topic)
             elif packet.kind not in (CONNACK, SUBACK, UNSUBACK, PUBACK, PINGRESP):
                 raise PacketForeign(f"packet type {packet.kind} from the broker")
             out += packet.encode()
         return bytes(out)
+
+    def _own_down(self, topic: str) -> str:
+        """A topic of the broker as this device's wire has it."""
+        try:
+            wing, device, direction, kind = topics.parse(topic)
+        except topics.TopicRefused as refusal:
+            raise TopicForeign(f"{topic[:80]!r}: {refusal}") from None
+        if (wing, device, direction) != (self.wing, self.device, topics.DOWN):
+            raise TopicForeign(f"{topic[:80]!r}")
+        return topics.own(direction, kind)

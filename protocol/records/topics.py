@@ -1,6 +1,8 @@
 """The MQTT topics of the design, built and parsed strictly.
 
-A topic names a device; only the bay says which device may use it.
+At the broker a topic names its device: wing/<wing>/device/<device>/up/chunk. On a device's own wire the key that
+opened the session has said who it is, and the topic is the rest: up/chunk. The bay puts `prefix` in front and
+takes it off again, so that no device can name another, and a chunk carries 10 bytes of topic instead of 50.
 """
 
 import binascii
@@ -27,17 +29,41 @@ def _kinds(direction: str) -> "tuple[str, ...]":
     raise TopicRefused("neither up nor down")
 
 
-def build(wing: str, device: bytes, direction: str, kind: str) -> str:
-    """wing/<wing>/device/<16 hex digits>/<up|down>/<kind>"""
-    if kind not in _kinds(direction) or len(device) != 8:
+def own(direction: str, kind: str) -> str:
+    """<up|down>/<kind>: a device's own topic, as it travels on its wire."""
+    if kind not in _kinds(direction):
         raise Misuse(f"no topic {direction}/{kind}")
-    return f"wing/{wing}/device/{device.hex()}/{direction}/{kind}"
+    return direction + "/" + kind
 
 
-def filter_of(wing: str, device: bytes, direction: str) -> str:
-    """The subscription that takes all of one device's topics in one direction."""
+def own_filter(direction: str) -> str:
+    """The subscription that takes all of a device's own topics in one direction, as it travels on its wire."""
     _kinds(direction)
-    return f"wing/{wing}/device/{device.hex()}/{direction}/+"
+    return direction + "/+"
+
+
+def parse_own(topic: str) -> "tuple[str, str]":
+    """-> ("up" or "down", kind) of a topic on a device's wire; raises TopicRefused for anything else."""
+    if len(topic) > TOPIC_BYTES_MAX:
+        raise TopicRefused(f"{len(topic)} characters")
+    levels = topic.split("/")
+    if len(levels) != 2:
+        raise TopicRefused("not <direction>/<kind>")
+    if levels[1] not in _kinds(levels[0]):
+        raise TopicRefused("no such kind going " + levels[0])
+    return levels[0], levels[1]
+
+
+def prefix(wing: str, device: bytes) -> str:
+    """wing/<wing>/device/<16 hex digits>/: what the bay puts before a device's own topics."""
+    if len(device) != 8:
+        raise Misuse("a device's id has 8 bytes")
+    return f"wing/{wing}/device/{device.hex()}/"
+
+
+def build(wing: str, device: bytes, direction: str, kind: str) -> str:
+    """wing/<wing>/device/<16 hex digits>/<up|down>/<kind>, as the broker sees it."""
+    return prefix(wing, device) + own(direction, kind)
 
 
 def hub(wing: str, what: str) -> str:

@@ -50,19 +50,22 @@ def test_the_connect_is_rewritten_whatever_the_device_says() -> None:
     [
         ("SecondConnect", mqtt.connect("me", 30)),
         ("TopicForeign", mqtt.publish(f"wing/a-wing/device/{OTHER}/up/hello", b"")),
-        ("TopicForeign", mqtt.publish(OWN + "/down/list", b"")),
-        ("TopicForeign", mqtt.publish(OWN + "/up/secret", b"")),
+        ("TopicForeign", mqtt.publish("down/list", b"")),
+        ("TopicForeign", mqtt.publish("up/secret", b"")),
+        ("TopicForeign", mqtt.publish("up/hello/", b"")),
+        ("TopicForeign", mqtt.publish(OWN + "/up/hello", b"")),
         ("TopicForeign", mqtt.publish("wing/b-wing/device/0123456789abcdef/up/hello", b"")),
         ("TopicForeign", mqtt.publish("wing/a-wing/hub/health", b"")),
         ("TopicForeign", mqtt.publish("$SYS/x", b"")),
-        ("RetainRefused", mqtt.publish(OWN + "/up/hello", b"", 0, True)),
-        ("QosRefused", mqtt.publish(OWN + "/up/hello", b"", 2, False, 1)),
+        ("RetainRefused", mqtt.publish("up/hello", b"", 0, True)),
+        ("QosRefused", mqtt.publish("up/hello", b"", 2, False, 1)),
         ("QosRefused", mqtt.Acknowledge(mqtt.PUBREL, 1).encode()),
-        ("QosRefused", mqtt.subscribe(1, [(OWN + "/down/#", 2)])),
+        ("QosRefused", mqtt.subscribe(1, [("down/#", 2)])),
         ("SubscriptionForeign", mqtt.subscribe(1, [("#", 0)])),
-        ("SubscriptionForeign", mqtt.subscribe(1, [(OWN + "/down/#", 0), ("wing/a-wing/#", 0)])),
-        ("SubscriptionForeign", mqtt.subscribe(1, [(OWN + "/up/#", 0)])),
-        ("SubscriptionForeign", mqtt.subscribe(1, [(OWN + "/#", 0)])),
+        ("SubscriptionForeign", mqtt.subscribe(1, [("down/#", 0), ("wing/a-wing/#", 0)])),
+        ("SubscriptionForeign", mqtt.subscribe(1, [("up/#", 0)])),
+        ("SubscriptionForeign", mqtt.subscribe(1, [("+/list", 0)])),
+        ("SubscriptionForeign", mqtt.subscribe(1, [(OWN + "/down/#", 0)])),
         ("SubscriptionForeign", mqtt.unsubscribe(1, [f"wing/a-wing/device/{OTHER}/down/#"])),
         ("PacketForeign", mqtt.connack(0)),
         ("PacketForeign", mqtt.suback(1, [0])),
@@ -78,26 +81,30 @@ def test_everything_that_is_not_the_devices_own_is_refused_by_name(name: str, pa
 
 def test_nothing_comes_before_the_connect_or_after_the_disconnect() -> None:
     with pytest.raises(FilterRefused) as refused:
-        a_filter().from_device(mqtt.publish(OWN + "/up/hello", b""), 0)
+        a_filter().from_device(mqtt.publish("up/hello", b""), 0)
     assert refused.value.name == "FirstConnect"
     with pytest.raises(FilterRefused) as refused:
         connected().from_device(mqtt.disconnect() + mqtt.pingreq(), 0)
     assert refused.value.name == "AfterDisconnect"
 
 
-def test_a_devices_own_traffic_passes_one_byte_at_a_time() -> None:
-    said = (
-        mqtt.subscribe(1, [(OWN + "/down/#", 0)])
-        + mqtt.subscribe(2, [(OWN + "/down/+", 1)])
-        + mqtt.publish(OWN + "/up/envelope", b"x" * 6000)
-        + mqtt.publish(OWN + "/up/want", b"y", 1, False, 9)
+def traffic(before: str) -> bytes:
+    return (
+        mqtt.subscribe(1, [(before + "down/#", 0)])
+        + mqtt.subscribe(2, [(before + "down/+", 1), (before + "down/list", 0)])
+        + mqtt.publish(before + "up/envelope", b"x" * 6000)
+        + mqtt.publish(before + "up/want", b"y", 1, False, 9)
         + mqtt.pingreq()
-        + mqtt.unsubscribe(3, [OWN + "/down/#"])
+        + mqtt.unsubscribe(3, [before + "down/#"])
         + mqtt.disconnect()
     )
+
+
+def test_a_devices_own_traffic_passes_under_its_name_one_byte_at_a_time() -> None:
+    said = traffic("")
     made = connected()
     passed = b"".join(made.from_device(said[n : n + 1], 0) for n in range(len(said)))
-    assert passed == said
+    assert passed == traffic(OWN + "/")
 
 
 def test_more_packets_than_any_honest_device_sends_are_refused() -> None:
@@ -112,11 +119,14 @@ def test_more_packets_than_any_honest_device_sends_are_refused() -> None:
 
 def test_what_comes_from_the_broker_is_held_to_the_device_too() -> None:
     made = connected()
-    fine = mqtt.connack(0) + mqtt.suback(1, [0]) + mqtt.publish(OWN + "/down/list", b"l") + mqtt.pingresp()
-    assert made.from_broker(fine) == fine
+    answers = mqtt.connack(0) + mqtt.suback(1, [0]) + mqtt.pingresp()
+    fine = answers + mqtt.publish(OWN + "/down/list", b"l")
+    assert made.from_broker(fine) == answers + mqtt.publish("down/list", b"l")
     for bad in (
         mqtt.publish(f"wing/a-wing/device/{OTHER}/down/list", b"l"),
         mqtt.publish(OWN + "/up/hello", b""),
+        mqtt.publish("down/list", b"l"),
+        mqtt.publish("wing/b-wing/device/0123456789abcdef/down/list", b"l"),
         mqtt.publish(OWN + "/down/list", b"", 0, True),
         mqtt.connect("x", 1),
     ):
@@ -143,7 +153,8 @@ LEVELS = st.sampled_from(
         "$SYS",
     ]
 )
-TOPICS = st.lists(LEVELS, min_size=1, max_size=7).map("/".join)
+OWN_TOPICS = st.sampled_from(["up/hello", "up/chunk", "down/list", "down/#", "down/+"])
+TOPICS = OWN_TOPICS | st.lists(LEVELS, min_size=1, max_size=7).map("/".join)
 
 
 def _packet(draw: st.DrawFn) -> bytes:

@@ -135,7 +135,7 @@ class DockedDevice:
             self.journal.append(JournalEntry(seq=len(self.journal), prev=prev, clock_s=1, action=action, detail=""))
 
     def say(self, kind: str, payload: bytes) -> None:
-        self.publishes.append((topics.build(self.wing, self.keys.id, topics.UP, kind), payload))
+        self.publishes.append((topics.own(topics.UP, kind), payload))
 
     # the wire
 
@@ -261,11 +261,12 @@ class DockedDevice:
     def _mqtt(self, event: tuple) -> None:  # type: ignore[type-arg]
         assert self.client is not None
         if event[0] == "connected":
-            self.client.subscribe(topics.filter_of(self.wing, self.keys.id, topics.DOWN))
+            self.client.subscribe(topics.own_filter(topics.DOWN))
         elif event[0] == "subscribed":
             self.hello()
         elif event[0] == "message":
-            _, _, _, kind = topics.parse(event[1])
+            direction, kind = topics.parse_own(event[1])
+            assert direction == topics.DOWN
             self.messages.append((kind, event[2]))
             getattr(self, "_on_" + kind)(event[2])
         elif event[0] == "closed":

@@ -114,7 +114,7 @@ class HubSide:
     def to_send(self, now):
         while self.queue and len(self.out) < 4096:
             kind, make = self.queue.pop(0)
-            self.out.extend(mqtt.publish(topics.build(self.kept.wing.wing, self.device, "down", kind), make()))
+            self.out.extend(mqtt.publish(topics.own("down", kind), make()))
         if self.out:
             taken = self.stack.write(bytes(self.out[:4096]))
             self.out = self.out[taken:]
@@ -163,8 +163,8 @@ class HubSide:
         elif isinstance(packet, mqtt.Subscribe):
             self.out.extend(mqtt.suback(packet.packet_id, [0]))
         elif isinstance(packet, mqtt.Publish):
-            wing, device, direction, kind = topics.parse(packet.topic)
-            assert (wing, device, direction) == (self.kept.wing.wing, self.device, "up")
+            direction, kind = topics.parse_own(packet.topic)
+            assert direction == "up"
             getattr(self, "_take_" + kind)(packet.payload, now)
         else:
             self.out.extend(mqtt.pingresp())

@@ -205,6 +205,15 @@ def test_any_topic_is_one_of_the_designs_or_refused(topic: str) -> None:
     assert topics.build(*parsed) == topic
 
 
+@given(st.text(max_size=20) | st.from_regex(r"(up|down)/[a-z]{3,8}", fullmatch=True))
+def test_any_text_is_a_topic_of_a_devices_wire_or_refused_by_name(topic: str) -> None:
+    try:
+        parsed = topics.parse_own(topic)
+    except topics.TopicRefused:
+        return
+    assert topics.own(*parsed) == topic
+
+
 # blobs
 
 

@@ -241,7 +241,7 @@ def test_a_packet_or_an_envelope_over_its_size_is_refused_by_name(hub: Wing, mal
     item = mallory.write("reading", "the docking goes on")
     assert wait_for(lambda: item in mallory.acked)
     said = fresh(hub)
-    topic = topics.build(WING, mallory.keys.id, topics.UP, "envelope").encode()
+    topic = topics.own(topics.UP, "envelope").encode()
     body = len(topic).to_bytes(2, "big") + topic
     length = PACKET_BYTES_MAX + 1
     mallory.raw.append(b"\x30" + bytes([length & 127 | 128, length >> 7 & 127 | 128, length >> 14]) + body)
@@ -256,12 +256,12 @@ def test_another_devices_client_id_gives_nothing_of_that_device(hub: Wing, mallo
     mallory.seat(hub.lines[0].fd)
     assert wait_for(mallory.connected.is_set)
     hello = Hello(device=mallory.keys.id, list_version=0, roster_version=0, journal_next=1, outbox=0, software="t")
-    own = topics.build(WING, mallory.keys.id, topics.UP, "hello")
+    own = topics.own(topics.UP, "hello")
     mallory.raw.append(mqtt.connect(ben.hex(), 30) + mqtt.publish(own, hello.encode()))
     assert wait_for(lambda: has_list(hub, mallory)), "it is served as itself"
     hub.carries_on()
     said = fresh(hub)
-    mallory.raw.append(mqtt.subscribe(1, [(topics.filter_of(WING, ben, topics.DOWN), 0)]))
+    mallory.raw.append(mqtt.subscribe(1, [(topics.prefix(WING, ben) + topics.own_filter(topics.DOWN), 0)]))
     assert said("refused left: SubscriptionForeign")
 
 

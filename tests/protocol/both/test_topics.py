@@ -21,8 +21,10 @@ def test_topics_are_built_and_parsed_to_the_same():
         for kind in kinds:
             topic = topics.build(made.WING, device, direction, kind)
             assert topics.parse(topic) == (made.WING, device, direction, kind)
+            assert topic == topics.prefix(made.WING, device) + topics.own(direction, kind)
+            assert topics.parse_own(topics.own(direction, kind)) == (direction, kind)
     assert topics.build("b", bytes(8), "up", "hello") == "wing/b/device/0000000000000000/up/hello"
-    assert topics.filter_of("b", bytes(8), "down") == "wing/b/device/0000000000000000/down/+"
+    assert topics.own("up", "hello") == "up/hello" and topics.own_filter("down") == "down/+"
     assert topics.hub("b", "health") == "wing/b/hub/health"
 
 
@@ -49,3 +51,10 @@ def test_any_other_topic_is_refused():
         good.replace("00ab", "-0ab"),
     ):
         raised(topics.TopicRefused, topics.parse, bad)
+
+
+def test_on_its_own_wire_a_device_cannot_name_another():
+    whole = topics.build("b", bytes(8), "up", "hello")
+    for bad in ("", "/", "up", "up/", "/hello", "up/hello/", "/up/hello", "up/roster", "down/want/x", "sideways/hello",
+                "UP/hello", "up/+", "up/#", "#", "../up/hello", "up/hello\x00", "up/" + "h" * 200, whole):  # fmt: skip
+        raised(topics.TopicRefused, topics.parse_own, bad)
