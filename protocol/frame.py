@@ -10,6 +10,9 @@ flips are never taken for one. Three and more can be (about 8 in a million damag
 repaired frame is only ever handed out together with the mark that it was repaired. ``Reader.feed`` hands out
 clean frames only; ``Reader.read`` is for the link, which takes repaired *data* frames and no others, under
 the session's tag. A wrong repair that also carries a plausible header then costs one session, never a byte.
+
+What cannot be repaired is not thrown away either: ``Reader.remains`` has what could be decoded of it, wrong
+bytes among right ones, for a link that can find out which of them are right.
 """
 
 import binascii
@@ -27,6 +30,8 @@ _CRC_START = 0xFFFFFFFF
 _POLYNOMIAL = 0xEDB88320  # CRC-32, reflected
 _STRIDE_BITS = const(256)  # syndromes kept of every 256th bit; the ones between are stepped to
 _STRIDE = bytes(_STRIDE_BITS // 8)
+_REMAINS_BYTES_MIN = const(48)  # less of a damaged frame is not worth asking about
+_REMAINS_MAX = const(8)  # kept between two looks at them
 
 
 def encoded_bytes_max(payload_bytes: int) -> int:
@@ -60,8 +65,8 @@ def stuff(data: bytes, out: bytearray, at: int) -> int:
         start = stop + 1
 
 
-def unstuff(data: bytes, end: int) -> "bytes | None":
-    """Undo `stuff` for data[:end]; None where the code bytes do not fit together."""
+def unstuff(data: bytes, end: int, as_far_as_possible: bool = False) -> "bytes | None":
+    """Undo `stuff` for data[:end]; None, or the bytes up to there, where the code bytes do not fit together."""
     view = memoryview(data)
     out = bytearray(end)
     at = 0
@@ -69,6 +74,9 @@ def unstuff(data: bytes, end: int) -> "bytes | None":
     while at < end:
         code = data[at]
         stop = at + code
+        if stop > end and as_far_as_possible:
+            stop = end
+            code = stop - at
         if code == 0 or stop > end:
             return None
         if code > 1:
@@ -123,7 +131,8 @@ class Reader:
 
     From any state, whatever bytes came before, the first clean frame after one zero is taken.
     `payload_bytes_max` bounds what is held: the longest frame, once. Counters: `taken`, `repaired`,
-    `damaged` (segments that were neither).
+    `damaged` (segments that were neither). `remains`: what was decoded of damaged segments, newest last; whoever
+    uses them empties the list.
     """
 
     def __init__(self, payload_bytes_max: int = FRAME_PAYLOAD_BYTES_MAX) -> None:
@@ -136,6 +145,7 @@ class Reader:
         self.taken = 0
         self.repaired = 0
         self.damaged = 0
+        self.remains: list[bytes] = []
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads of the undamaged frames that these bytes complete."""
@@ -193,7 +203,18 @@ class Reader:
                 self.repaired += 1
                 out.append((payload, True))
                 return
+            self._keep_remains(segment)
         self._lose(segment)
+
+    def _keep_remains(self, segment: bytes) -> None:
+        if len(segment) < _REMAINS_BYTES_MIN or len(self.remains) >= _REMAINS_MAX:
+            return
+        end = len(segment)
+        if min(segment[end - CHECK_BYTES :]) >= 0x80:
+            end -= CHECK_BYTES  # it has its end, and the check there
+        remains = unstuff(segment, end, True)
+        if remains:
+            self.remains.append(remains)
 
     def _clean(self, segment: bytes) -> "bytes | None":
         end = len(segment) - CHECK_BYTES

@@ -14,6 +14,10 @@ LINK_BURST_BYTES = const(8192)  # to_send hands out at least a frame, then up to
 LINK_ACK_BYTES = const(16384)  # an ack this often in a stream: 0.1 % of the way back
 LINK_RANGES_MAX = const(64)  # received pieces one ack can name, and a receiver keeps apart
 LINK_FLIGHT_FRAMES_MAX = const(2048)  # frames in flight: tiny writes must not grow the list without end
+LINK_CLAIM_BLOCK_BYTES = const(64)  # of a damaged frame, as much is right or wrong together: two flips spoil 128 bytes
+LINK_CLAIMS_MAX = const(4)  # damaged frames asked about at once; more of them come again whole
+LINK_QUIET_MS_MIN = const(100)  # a stream whose acks stop for so long pauses: what it sends now may go nowhere
+LINK_QUIET_ASK_MS = const(25)  # ... and asks this often whether the wire is back: 11 bytes each
 LINK_ACK_WAIT_MS_MAX = const(20)  # received bytes wait this long for company before they are acked
 LINK_KEEP_MS = const(300)  # an idle line carries an ack this often
 LINK_DEAD_MS = const(1500)  # five of them missing: the device was lifted
@@ -35,6 +39,7 @@ SESSION_RETRY_MS_MAX = const(8000)  # ... up to this: a refused device asks eigh
 
 # blobs
 CHUNK_BYTES = const(4096)  # a board seals and checks one in buffers that a fragmented heap can still give
+LEAF_BYTES = const(2 * CHUNK_BYTES)  # what one digest covers: digests are then 0.4 % of a blob's way, not 0.8 %
 BLOB_BYTES_MAX = const(4 * 1024 * 1024)  # four 30 s messages' worth; a device's card and a hub's jail stay bounded
 WANT_CHUNKS_MAX = const(32)  # outstanding chunks of one transfer: what a device's card can lag behind
 
@@ -74,7 +79,7 @@ SEALED_BYTES_MAX = const(6 * 1024)  # an envelope: TEXT_BYTES_MAX, its fields, o
 JOURNAL_DETAIL_BYTES_MAX = const(200)  # what one journal entry says beside its action
 CODE_CHARS_MAX = const(64)  # names of refusals, actions and phases on the wire
 SOFTWARE_CHARS_MAX = const(64)  # a device's software name and version
-MANIFEST_BYTES_MAX = const(BLOB_BYTES_MAX // CHUNK_BYTES * 32)  # one leaf a chunk
+MANIFEST_BYTES_MAX = const(BLOB_BYTES_MAX // LEAF_BYTES * 32)  # the digests of the longest blob
 WANT_WAIT_MS = const(4000)  # nothing of what was wanted came for so long: ask again
 ENROL_MESSAGE_BYTES_MAX = const(64 * 1024)  # a grant: one certificate and the rosters it stands on
 GRANT_ROSTERS_MAX = const(8)  # rosters of one grant: from one that names its own signers to the newest

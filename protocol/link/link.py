@@ -20,6 +20,8 @@ from protocol.limits import (
     LINK_HELLO_MS_MAX,
     LINK_HELLO_MS_MIN,
     LINK_KEEP_MS,
+    LINK_QUIET_ASK_MS,
+    LINK_QUIET_MS_MIN,
     LINK_REFUSALS_MAX,
     LINK_STALL_MS,
     LINK_WINDOW_BYTES,
@@ -85,6 +87,7 @@ class Link:
         self._ack_at = -1
         self._tail_at = -1
         self._progress = 0
+        self._nudged = False  # the port was away, and nothing has come since
         self._damage_base = 0
         self._refusals = 0
         self._counts = {"sent": 0, "refused": 0, "ups": 0, "bytes_sent": 0, "bytes_received": 0}
@@ -105,12 +108,13 @@ class Link:
 
     @property
     def counters(self) -> dict[str, int]:
-        """frames (taken), repaired, damaged, resent, refused, sent, ups, frame_bytes, round_trip_ms, ..."""
+        """frames (taken), repaired, damaged, resent, referred_bytes, refused, sent, ups, frame_bytes, ..."""
         counts = self._counts.copy()
         counts["frames"] = self._reader.taken + self._reader.repaired
         counts["repaired"] = self._reader.repaired
         counts["damaged"] = self._reader.damaged
         counts["resent"] = self._sender.resent
+        counts["referred_bytes"] = self._sender.referred
         counts["frame_bytes"] = self._sender.frame_bytes
         counts["round_trip_ms"] = self._sender.round_trip_ms
         return counts
@@ -157,9 +161,9 @@ class Link:
         """The port was away and is back: ask at once what arrived, instead of at the next probe."""
         if self.up:
             self._receiver.ack_now = True
-            if self._tail_at >= 0:
-                self._tail_at = now
-                self._sender.probing = False
+            self._tail_at = now
+            self.receive(b"\0", now)  # nothing will follow the part of a frame that came before
+            self._nudged = True
         else:
             self._hello_wait = LINK_HELLO_MS_MIN
             self._hello_at = min(self._hello_at, max(now, self._rest_until))
@@ -211,6 +215,7 @@ class Link:
         """Bytes as they came from the wire."""
         self.tick(now)
         self._counts["bytes_received"] += len(data)
+        quiet = self.up and self._quiet(now)
         for payload, repaired in self._reader.read(data):
             try:
                 self._take(payload, repaired, now)
@@ -219,6 +224,13 @@ class Link:
                 self._refusals += 1
                 if self.up and self._refusals > LINK_REFUSALS_MAX:
                     self._down("peer breaks the protocol", now)
+        for payload in self._reader.remains:
+            self._salvage(payload)
+        self._reader.remains.clear()
+        if quiet and self._heard == now:
+            if not self._nudged:
+                self._tail_at = now  # the wire is back: ask at once what arrived
+            self._nudged = False
         if self.up and self._receiver.unacked and self._ack_at < 0:
             self._ack_at = now + LINK_ACK_WAIT_MS_MAX
 
@@ -243,6 +255,13 @@ class Link:
             if self._sender.ack(ack, now):
                 self._progress = now
                 self._tail_at = -1
+        elif kind == packets.CLAIM:
+            offset, size, checks = packets.parse_claim(payload)
+            self._heard = now
+            self._sender.claim(offset, size, checks)
+        elif kind == packets.REFER:
+            self._heard = now
+            self._receiver.refer(payload)
         elif kind == packets.PING:
             serial = packets.parse_ping(payload)
             self._heard = now
@@ -250,6 +269,12 @@ class Link:
             self._receiver.ack_now = True
         else:
             raise packets.LinkRefusal("frame of an unknown kind")
+
+    def _salvage(self, payload: bytes) -> None:
+        """What was decoded of a damaged segment: claim it where it looks like DATA."""
+        if self.up and len(payload) > packets.HEADER_BYTES and payload[0] in (packets.DATA, packets.DATA_ASK):
+            offset, _ = packets.parse_data(payload)
+            self._receiver.remains(offset, payload)
 
     # connection
 
@@ -295,6 +320,7 @@ class Link:
         self._progress = now
         self._heard = now
         self._ack_at = self._tail_at = -1
+        self._nudged = False
         self._counts["ups"] += 1
         self._events.append(("up",))
 
@@ -337,13 +363,30 @@ class Link:
         self._counts["bytes_sent"] += len(data)
         return data
 
+    def _quiet(self, now: int) -> bool:
+        """The acks of a stream have stopped, or the port was away: bytes may go nowhere now, so a PING asks first."""
+        round_trip_ms = self._sender.round_trip_ms
+        if not self._sender.flight:
+            return False
+        if self._nudged:
+            return True
+        silent_ms = now - max(self._heard, self._progress)
+        return round_trip_ms >= 0 and silent_ms > max(LINK_QUIET_MS_MIN, 2 * round_trip_ms)
+
     def _frames(self, out: list[bytes], now: int) -> None:
+        claim = self._receiver.claim()
+        while claim:  # before the ack that shows the loss
+            out.append(encode(claim))
+            claim = self._receiver.claim()
         if self._receiver.ack_now:
             self._ack_at = -1
             damage = self._reader.damaged + self._reader.repaired - self._damage_base
             out.append(encode(self._receiver.ack(damage)))
         size = 0
-        while size < self._burst:
+        quiet = self._quiet(now)
+        if quiet:
+            self._sender.probing = True
+        while size < self._burst and not quiet:
             payload = self._sender.frame(now)
             if not payload:
                 break
@@ -362,7 +405,6 @@ class Link:
         if self._tail_at < 0:
             self._tail_at = now + self._sender.tail_ms
         elif now >= self._tail_at:
-            first = not self._sender.probing
-            out.append(encode(self._sender.tail(now) if first else self._sender.ping(now)))
+            out.append(encode(self._sender.tail(now)))
             self._sender.backoff()
-            self._tail_at = now + self._sender.tail_ms
+            self._tail_at = now + (LINK_QUIET_ASK_MS if quiet else self._sender.tail_ms)

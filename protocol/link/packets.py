@@ -4,26 +4,36 @@
     DATA   1 or 2 (2 asks for an ack at once) | offset u24 | serial u16 | bytes
     ACK    3 | offset u24 | newest serial u16 | damage u16 | credit u32 | (gap u24, length u24) ...
     PING   4 | serial u16                      a serial without data: shows what was lost before it
+    CLAIM  5 | offset u24 | size u16 | check u16 ...      of a damaged frame: a check for each 64 bytes from offset
+    REFER  6 | offset u24 | serial u16 | (skip u16, size u16, crc u32) ...      the answer: these bytes of it are right
 
 A name is the boot id (8 bytes) and the count of connections that this end has begun since (u16); the pair
 of both names is the connection. `offset` counts the bytes of the stream modulo 2^24. An ack says: every byte
 before `offset` is here, `credit` bytes from it on may be sent, `newest` is the serial of the last frame that
 arrived, the ranges are what is here beyond the first hole, and `damage` counts damaged segments modulo 2^16.
+
+A damaged frame is not lost whole. Its receiver claims what it decoded, right or wrong, block by block (the lower
+half of each block's CRC-32); the sender, who has the true bytes, sends again what differs, and refers to the rest
+with a CRC-32 a run. A REFER is DATA without the bytes: it has a serial, is lost, acked and sent again as DATA is.
 """
 
 import struct
 
 from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Refusal
+from protocol.limits import LINK_CLAIM_BLOCK_BYTES
 
 if TYPE_CHECKING:
     Ranges = list[tuple[int, int]]
+    Runs = list[tuple[int, int, int]]
 
 HELLO = const(0)
 DATA = const(1)
 DATA_ASK = const(2)
 ACK = const(3)
 PING = const(4)
+CLAIM = const(5)
+REFER = const(6)
 
 VERSION_MIN = const(1)
 VERSION_MAX = const(1)
@@ -36,6 +46,9 @@ _MAGIC = b"perch"
 _HELLO = ">B5sBBB10s10sIH"
 _ACK = ">IHHI"
 _RANGE_BYTES = const(6)
+_CLAIM = ">IH"
+_RUN = ">HHI"
+RUN_BYTES = const(8)
 NOBODY = bytes(NAME_BYTES)
 
 
@@ -108,6 +121,46 @@ def ack_frame(offset: int, newest: int, damage: int, credit: int, ranges: "Range
         parts.append((start - at).to_bytes(3, "big") + (end - start).to_bytes(3, "big"))
         at = end
     return b"".join(parts)
+
+
+
+def claim_frame(offset: int, size: int, checks: "list[int]") -> bytes:
+    parts = [struct.pack(_CLAIM, CLAIM << 24 | offset % OFFSETS, size)]
+    for check in checks:
+        parts.append(check.to_bytes(2, "big"))
+    return b"".join(parts)
+
+
+def parse_claim(payload: bytes) -> "tuple[int, int, list[int]]":
+    """(offset modulo 2^24, size, checks); raises LinkRefusal where their count is not that of the size."""
+    if len(payload) < HEADER_BYTES:
+        raise LinkRefusal("CLAIM cut short")
+    first, size = struct.unpack(_CLAIM, payload[:HEADER_BYTES])
+    count = (size + LINK_CLAIM_BLOCK_BYTES - 1) // LINK_CLAIM_BLOCK_BYTES
+    if size == 0 or len(payload) != HEADER_BYTES + 2 * count:
+        raise LinkRefusal("CLAIM of a wrong size")
+    checks = [payload[at] << 8 | payload[at + 1] for at in range(HEADER_BYTES, len(payload), 2)]
+    return first & 0xFFFFFF, size, checks
+
+
+def refer_frame(offset: int, serial: int, runs: "Runs") -> bytes:
+    """`runs`: absolute (start, end, crc) from `offset` on, ascending."""
+    parts = [struct.pack(">IH", REFER << 24 | offset % OFFSETS, serial & 0xFFFF)]
+    for start, end, crc in runs:
+        parts.append(struct.pack(_RUN, start - offset, end - start, crc))
+    return b"".join(parts)
+
+
+def parse_refer(payload: bytes) -> "tuple[int, int, Runs]":
+    """(offset modulo 2^24, serial, runs relative to the offset); raises LinkRefusal where sizes are wrong."""
+    if len(payload) <= HEADER_BYTES or (len(payload) - HEADER_BYTES) % RUN_BYTES:
+        raise LinkRefusal("REFER of a wrong size")
+    first, serial = struct.unpack(">IH", payload[:HEADER_BYTES])
+    runs = []
+    for at in range(HEADER_BYTES, len(payload), RUN_BYTES):
+        skip, size, crc = struct.unpack(_RUN, payload[at : at + RUN_BYTES])
+        runs.append((skip, skip + size, crc))
+    return first & 0xFFFFFF, serial, runs
 
 
 class Ack:

@@ -1,8 +1,21 @@
 """Link: the receiving half; puts the pieces of the stream in order and knows what to ack."""
 
 from protocol.compat import TYPE_CHECKING
-from protocol.limits import LINK_ACK_BYTES, LINK_RANGES_MAX, LINK_WINDOW_BYTES_MAX
-from protocol.link.packets import HEADER_BYTES, OFFSETS, LinkRefusal, ack_frame
+from protocol.limits import (
+    LINK_ACK_BYTES,
+    LINK_CLAIM_BLOCK_BYTES,
+    LINK_CLAIMS_MAX,
+    LINK_RANGES_MAX,
+    LINK_WINDOW_BYTES_MAX,
+)
+from protocol.link.packets import (
+    HEADER_BYTES,
+    OFFSETS,
+    LinkRefusal,
+    ack_frame,
+    claim_frame,
+    parse_refer,
+)
 from protocol.link.ring import Ring
 
 if TYPE_CHECKING:
@@ -10,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """`taken` <= `contiguous` <= limit = taken + window; `ranges` are the pieces beyond the first hole."""
+    """`taken` <= `contiguous` <= limit = taken + window; `ranges` are the pieces beyond the first hole.
+
+    What was decoded of a damaged frame waits in the holes of the ring, unnoted: `claims` are to be said, and a
+    REFER whose CRC is that of the ring makes the bytes count.
+    """
 
     def __init__(self, window: int) -> None:
         self._ring = Ring(window)
@@ -24,6 +41,7 @@ class Receiver:
         self.newest = -1  # serial of the last frame that arrived; the wire keeps their order
         self.unacked = 0  # bytes that arrived since the last ack
         self.ack_now = False
+        self.claims: "list[Span]" = []
         self._told_limit = self._ring.size
 
     def serial(self, serial: int) -> None:
@@ -34,8 +52,7 @@ class Receiver:
 
     def data(self, offset24: int, payload: bytes, asked: bool) -> int:
         """Take a DATA frame; returns its new bytes (0: all known). Raises LinkRefusal beyond the credit."""
-        # offsets travel as 24 bits: the right one is the nearest to what is expected
-        offset = self.contiguous + ((offset24 - self.contiguous + OFFSETS // 2) % OFFSETS) - OFFSETS // 2
+        offset = self._whole(offset24)
         size = len(payload) - HEADER_BYTES
         end = offset + size
         if end > self.taken + self._ring.size or offset < self.contiguous - LINK_WINDOW_BYTES_MAX:
@@ -55,6 +72,49 @@ class Receiver:
         else:
             self.ack_now = True
         return fresh
+
+    def _whole(self, offset24: int) -> int:
+        """Offsets travel as 24 bits: the right one is the nearest to what is expected."""
+        return self.contiguous + ((offset24 - self.contiguous + OFFSETS // 2) % OFFSETS) - OFFSETS // 2
+
+    def remains(self, offset24: int, payload: bytes) -> None:
+        """What was decoded of a damaged DATA frame, wrong bytes among right ones: into the holes, to be claimed."""
+        start = self._whole(offset24)
+        end = min(start + len(payload) - HEADER_BYTES, self.taken + self._ring.size)
+        if start < self.contiguous or end <= start or len(self.claims) >= LINK_CLAIMS_MAX:
+            return
+        view = memoryview(payload)[HEADER_BYTES:]
+        at = start
+        for first, last in self.ranges + [(end, end)]:
+            if at < min(first, end):
+                self._ring.put(at, view[at - start : min(first, end) - start])
+            at = max(at, last)
+        self.claims.append((start, end))
+
+    def claim(self) -> bytes:
+        """The next CLAIM frame's payload; empty when there is none to say."""
+        while self.claims:
+            start, end = self.claims.pop(0)
+            if start < self.contiguous:
+                continue  # the bytes have come another way
+            checks = []
+            for at in range(start, end, LINK_CLAIM_BLOCK_BYTES):
+                checks.append(self._ring.crc(at, min(LINK_CLAIM_BLOCK_BYTES, end - at)) & 0xFFFF)
+            return claim_frame(start, end - start, checks)
+        return b""
+
+    def refer(self, payload: bytes) -> None:
+        """Take a REFER frame: the bytes that it names count if they are those that are here."""
+        offset24, serial, runs = parse_refer(payload)
+        self.serial(serial)
+        offset = self._whole(offset24)
+        for first, last, crc in runs:
+            start, end = offset + first, offset + last
+            if start < self.contiguous or end > self.taken + self._ring.size or end <= start:
+                continue
+            if self._ring.crc(start, end - start) == crc:
+                self.unacked += self._note(start, end)
+        self.ack_now = True
 
     def _note(self, start: int, end: int) -> int:
         """Enter [start, end) among the ranges; returns how many bytes are new (0 too where no room is)."""

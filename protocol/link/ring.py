@@ -1,5 +1,7 @@
 """Link: a fixed buffer that holds the window of a byte stream; no allocation but the slices handed out."""
 
+import binascii
+
 from protocol.compat import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +27,14 @@ class Ring:
             view = memoryview(data)
             self._view[at:] = view[:room]
             self._view[: size - room] = view[room:]
+
+    def crc(self, offset: int, size: int) -> int:
+        """CRC-32 of `size` bytes of the stream from this offset."""
+        at = offset % self.size
+        room = self.size - at
+        if size <= room:
+            return binascii.crc32(self._view[at : at + size])
+        return binascii.crc32(self._view[: size - room], binascii.crc32(self._view[at:]))
 
     def get(self, offset: int, size: int) -> bytes:
         """`size` bytes of the stream from this offset."""
