@@ -151,6 +151,7 @@ class Relay:
 
     def _deliver(self, line: Line, target: Side) -> None:
         now = time.monotonic()
+        line.held_up = False
         while target.there and line.arrived and line.arrived[0][0] <= now:
             due, data = line.arrived.popleft()
             try:
@@ -161,6 +162,7 @@ class Relay:
             if count < len(data):
                 if not self._drop:
                     line.arrived.appendleft((due, data[count:]))
+                    line.held_up = True
                     return
                 line.overrun += len(data) - count
 

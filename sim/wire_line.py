@@ -34,7 +34,7 @@ class Line:
         self._fifo = bytearray()
         self._start = 0.0  # when the byte at the head of the FIFO began
         self._dry = True
-        self._stalled = False
+        self.held_up = False  # the receiver's buffer is full, and the sender is made to wait
         self._cuts: list[tuple[int, Callable[[], object]]] = []
         self.arrived: deque[tuple[float, bytes]] = deque()  # (not before, bytes)
         self.up = True  # the wire is plugged
@@ -69,12 +69,9 @@ class Line:
 
     def advance(self, now: float) -> None:
         """Let as many bytes leave the FIFO as the clock says."""
-        if self.arrived and not self._latency_s:
-            self._stalled = True  # the receiver does not take them: the sender is made to wait
+        if self.held_up:
+            self._start = max(self._start, now)  # the wire stands still, as it does with flow control
             return
-        if self._stalled:
-            self._stalled = False
-            self._start = max(self._start, now)
         count = len(self._fifo)
         if self._byte_s:
             count = max(0, min(count, int((now - self._start) / self._byte_s)))
