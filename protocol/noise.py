@@ -232,6 +232,15 @@ class Handshake:
             raise Misuse(f"this pattern takes {needed} pre-shared keys of 32 bytes")
         return given
 
+    def use_psk(self, psk: bytes) -> None:
+        """Another 32 bytes in place of the next pre-shared key, while it is not mixed in yet.
+
+        With psk2 a responder knows who asks before it needs the key, and both may agree on 32 zeros: "no key".
+        """
+        if not self._psks or len(psk) != 32:
+            raise Misuse("no pre-shared key is to come, or it has not 32 bytes")
+        self._psks[0] = bytes(psk)
+
     def _mix_pre_messages(self, pre_initiator: bool, pre_responder: bool) -> None:
         for known, mine in ((pre_initiator, self.initiator), (pre_responder, not self.initiator)):
             if not known:
@@ -337,6 +346,17 @@ class Handshake:
         if self._one_way:
             second.close()
         return (first, second) if self.initiator else (second, first)
+
+    def export(self, label: bytes) -> bytes:
+        """32 more secret bytes that both sides have once `done`, for the use that `label` names.
+
+        The third output of the HKDF (section 4.3) whose first two are the keys of split(): the same chaining key, so
+        it is as secret as they are and tells nothing about them; then one HMAC over the label and the handshake hash.
+        """
+        if not self.done:
+            raise Misuse("the handshake is not done")
+        secret = hkdf(self._backend, self._symmetric.chaining_key, b"", 3)[2]
+        return self._backend.hmac_sha256(secret, label + self.hash)
 
 
 _BASE = b"\x09" + bytes(31)  # u = 9, RFC 7748 section 4.1

@@ -1,10 +1,18 @@
 """Session: the third layer over the wire; an authenticated, encrypted stream over one link (Noise, rev. 34).
 
-The initiator's first byte says the pattern (XX to enrol, IK to dock). Then, both ways, records: length u16
-big-endian, and a Noise handshake message or a sealed piece of the stream of at most SESSION_PLAIN_BYTES_MAX.
+The initiator's first byte says the pattern (XX to enrol, IK to dock, IKpsk2 to come back). Then, both ways, records:
+length u16 big-endian, and a Noise handshake message or a sealed piece of the stream of at most SESSION_PLAIN_BYTES_MAX.
 After IK's two messages the initiator sends one empty record at once, and the responder is up only when it has
 opened it: a replayed first message opens nothing. Anything that does not fit closes the session, by name.
+
+Coming back: every docking leaves both ends a ticket, 32 secret bytes exported from its handshake. IKpsk2 mixes it
+into the second message, when the responder knows who asks. The initiator's payload begins with the ticket's id; a byte
+before the second message says whether the responder holds the same ticket (1) or no good one (0): then the key is 32
+zeros, and the same message makes a session that is worth exactly IK. So a ticket that is lost, old or put back from a
+backup costs nothing, not even a round trip. Who changes that byte has changed the keys: the session closes.
 """
+
+import hashlib
 
 from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Misuse
@@ -19,12 +27,17 @@ if TYPE_CHECKING:
     from protocol.noise import CipherState, Key
 
     Accept = Callable[[str, bytes, bytes], bool]
+    FindTicket = Callable[[bytes], "bytes | None"]
     Event = tuple[str, str, bytes, bytes, bytes] | tuple[str, bytes] | tuple[str, str]
 
 TAG_BYTES = const(16)
 _RECORD_BYTES_MAX = SESSION_PLAIN_BYTES_MAX + TAG_BYTES
-_CODES = {1: "XX", 2: "IK"}
+RESUME = "IKpsk2"
+_PATTERNS = ("", "XX", "IK", RESUME)  # the code of each is its place
 _PROLOGUE = b"perch/session/1/"
+_TICKET = b"perch/ticket/1"
+_ID_BYTES = const(8)
+_NO_TICKET = bytes(32)
 
 
 class Session:
@@ -34,8 +47,10 @@ class Session:
     `pattern`, "XX" or "IK", and for IK the `remote_static` that it expects. The responder's
     `accept(pattern, remote_static, payload)` is asked as soon as the initiator's key is known. `payload` is
     what this end says in its first encrypted handshake payload. `ephemeral` may have been made while idle.
-    Events: ("up", pattern, remote static, remote payload, handshake hash), ("data", bytes),
-    ("closed", reason). Nothing that arrives raises.
+    An initiator that holds a `ticket` names IKpsk2; a responder's `find_ticket(remote_static)` gives the one that it
+    has of this peer, once the peer is accepted. Events: ("up", pattern, remote static, remote payload, handshake hash),
+    where the pattern is IKpsk2 only if both held the same ticket and IK if they did not; ("data", bytes);
+    ("closed", reason). Once up, `ticket` is what both ends may keep for the next time. Nothing that arrives raises.
     """
 
     def __init__(
@@ -49,9 +64,13 @@ class Session:
         accept: "Accept | None" = None,
         backend: "Backend | None" = None,
         ephemeral: "Key | None" = None,
+        ticket: bytes = b"",
+        find_ticket: "FindTicket | None" = None,
     ) -> None:
-        if initiator and pattern not in ("XX", "IK"):
-            raise Misuse("an initiator names the pattern, XX or IK")
+        if initiator and pattern not in _PATTERNS[1:]:
+            raise Misuse("an initiator names the pattern: XX, IK or IKpsk2")
+        if pattern == RESUME and len(ticket) != 32:
+            raise Misuse("to come back takes a ticket of 32 bytes")
         if len(payload) > SESSION_HANDSHAKE_BYTES_MAX - 128:
             raise Misuse("the handshake payload is too long")
         self._initiator = initiator
@@ -62,6 +81,9 @@ class Session:
         self._accept = accept
         self._backend = backend
         self._ephemeral = ephemeral
+        self._find_ticket = find_ticket
+        self.ticket = ticket
+        self._resumed = False
         self.pattern = pattern or ""
         self.up = False
         self.closed = False
@@ -77,7 +99,7 @@ class Session:
         self._events: "list[Event]" = []
         if initiator:
             self._begin(self.pattern)
-            self._out.append(bytes((1 if self.pattern == "XX" else 2,)))
+            self._out.append(bytes((_PATTERNS.index(self.pattern),)))
             self._say()
 
     # what goes out
@@ -126,7 +148,8 @@ class Session:
             return
         self._in.add(bytes(data))
         if not self._initiator and not self.pattern and self._in.size:
-            self._begin(_CODES.get(self._in.take(1)[0], ""))
+            code = self._in.take(1)[0]
+            self._begin(_PATTERNS[code] if code < len(_PATTERNS) else "")
         while not self.closed:
             if not self._wanted:
                 if self._in.size < 2:
@@ -173,7 +196,8 @@ class Session:
             _PROLOGUE + pattern.encode(),
             s=self._static,
             e=self._ephemeral,
-            rs=self._remote_static if self._initiator and pattern == "IK" else None,
+            rs=self._remote_static if self._initiator and pattern != "XX" else None,
+            psk=(self.ticket or _NO_TICKET) if pattern == RESUME else None,
             backend=self._backend,
             random=self._random,
         )
@@ -184,8 +208,15 @@ class Session:
         assert self._handshake is not None
         # XX's first message is in the clear; every other message of both patterns encrypts its payload
         hidden = not (self._initiator and self.pattern == "XX" and self._handshake.rs is None)
+        payload = self._payload if hidden else b""
+        before = b""
+        if self.pattern == RESUME:
+            if self._initiator:
+                payload = _ticket_id(self.ticket) + payload
+            else:
+                before = b"\1" if self._resumed else b"\0"
         try:
-            message = self._handshake.write(self._payload if hidden else b"")
+            message = before + self._handshake.write(payload)
         except NoiseError:
             self._close("peer's keys are refused")
             return
@@ -195,6 +226,14 @@ class Session:
     def _hear(self, message: bytes) -> None:
         handshake = self._handshake
         assert handshake is not None
+        if self._initiator and self.pattern == RESUME:
+            if message[0] > 1:
+                self._close("handshake refused")
+                return
+            self._resumed = message[0] == 1
+            if not self._resumed:
+                handshake.use_psk(_NO_TICKET)
+            message = message[1:]
         try:
             payload = handshake.read(message)
         except NoiseError:
@@ -206,9 +245,17 @@ class Session:
                 self._close("payload in the clear")
                 return
         else:
+            named = b""
+            if self.pattern == RESUME and not self._initiator:
+                named, payload = payload[:_ID_BYTES], payload[_ID_BYTES:]
             self._remote_payload = payload
             if not self._initiator and not self._accepted(handshake.rs or b"", payload):
                 return
+            if named and self._find_ticket is not None:
+                ticket = self._find_ticket(handshake.rs or b"")
+                if ticket and _ticket_id(ticket) == named:
+                    handshake.use_psk(ticket)
+                    self._resumed = True
         if handshake.done:
             self._advance()
         else:
@@ -225,7 +272,7 @@ class Session:
         if handshake is None or not handshake.done:
             return
         self._sender, self._receiver = handshake.split()
-        if self._initiator and self.pattern == "IK":
+        if self._initiator and self.pattern != "XX":
             self._out.append(self._seal(b""))
         if self._initiator or self.pattern == "XX":
             self._rise()
@@ -235,6 +282,9 @@ class Session:
         assert handshake is not None
         self.up = True
         self._handshake = None
+        if self.pattern != "XX":
+            self.pattern = RESUME if self._resumed else "IK"
+            self.ticket = handshake.export(_TICKET)
         self._events.append(("up", self.pattern, handshake.rs or b"", self._remote_payload, handshake.hash))
 
     # the end
@@ -255,6 +305,11 @@ class Session:
     def next_event(self) -> "Event | None":
         """The next event, in order."""
         return self._events.pop(0) if self._events else None
+
+
+def _ticket_id(ticket: bytes) -> bytes:
+    """Which ticket: tells nothing about it to who reads it."""
+    return hashlib.sha256(_TICKET + ticket).digest()[:_ID_BYTES]
 
 
 def _length(message: bytes) -> bytes:

@@ -73,11 +73,11 @@ def test_the_published_handshakes_come_out_byte_for_byte():
     for name in ("pure", crypto.default().name):
         backend = crypto.backend(name)
         count = 0
-        for file_name in ("noise_snow.json", "noise_snow_psk.json"):
+        for file_name in ("noise_snow.json", "noise_snow_psk.json", "noise_cacophony_psk.json"):
             for v in load(file_name)["vectors"]:
                 check_vector(v, backend)
                 count += 1
-        assert count == 4
+        assert count == 5
 
 
 def handshakes(pattern, psk=None, prologue=b""):
@@ -307,3 +307,31 @@ def test_a_sealed_message_opens_only_for_its_recipient_and_names_its_sender():
     assert raises(NoiseError, noise.open_from, KEYS[1], b"", b"perch")
     again = noise.seal_to(noise.public_of(KEYS[1]), b"letter", KEYS[0], crypto.default().random, b"perch")
     assert again != sealed
+
+
+def test_what_is_exported_is_the_same_on_both_sides_and_nothing_else_of_the_handshake():
+    initiator, responder = handshakes("IK")
+    assert raises(Misuse, initiator.export, b"use")
+    run(initiator, responder)
+    made = initiator.export(b"use")
+    assert made == responder.export(b"use") and len(made) == 32
+    send, receive = initiator.split()
+    assert len({made, initiator.export(b"other use"), initiator.hash, send._key, receive._key}) == 5
+    other, its = handshakes("IK", prologue=b"another")
+    run(other, its)
+    assert other.export(b"use") != made
+
+
+def test_a_pre_shared_key_is_exchanged_only_before_it_is_mixed_in():
+    initiator, responder = handshakes("IKpsk2", PSK)
+    assert raises(Misuse, responder.use_psk, bytes(31))
+    responder.read(initiator.write())
+    initiator.use_psk(KEYS[0])
+    responder.use_psk(KEYS[0])
+    initiator.read(responder.write())
+    assert initiator.done and initiator.hash == responder.hash
+    assert raises(Misuse, initiator.use_psk, PSK) and raises(Misuse, responder.use_psk, PSK)
+    initiator, responder = handshakes("IKpsk2", PSK)
+    responder.read(initiator.write())
+    responder.use_psk(bytes(32))
+    assert raises(NoiseError, initiator.read, responder.write())
