@@ -84,6 +84,7 @@ class Inbox:
         self._identity = identity
         self.held: dict[bytes, Held] = {}
         self.list: "DeliveryList | None" = None
+        self._staff: "tuple[Roster | None, bytes]" = (None, b"")
         stored = storage.read(LIST)
         if stored is not None:
             self.list = delivery_list.DeliveryList.decode(unpack_signed(stored)[0])
@@ -168,8 +169,10 @@ class Inbox:
         return statement.item
 
     def staff_digest(self, roster: "Roster") -> bytes:
-        """Changes whenever any member of staff's key, role or expiry does."""
-        return signing.digest(cbor.dumps([row.plain() for row in roster.staff]))
+        """Changes whenever any member of staff's key, role or expiry does; made once for each roster."""
+        if self._staff[0] is not roster:
+            self._staff = (roster, signing.digest(cbor.dumps([row.plain() for row in roster.staff])))
+        return self._staff[1]
 
     def shown(self) -> "list[Held]":
         """What the page may show now, checked again where the staff changed since it was checked."""
