@@ -1,8 +1,8 @@
 """Wire -> link -> session -> here: one bay, from its port to the broker or to an enrolment.
 
-XX opens an enrolment conversation, if staff opened a window for this bay; IK opens a docking, if the key is that of a
-device of the wing, and carries its MQTT through the filter. Whatever goes wrong ends this docking, with a name, and the
-bay waits for the next one.
+XX opens an enrolment conversation, if staff opened a window for this bay; IK or IKpsk2 opens a docking, if the key is
+that of a device of the wing, and carries its MQTT through the filter. Whatever goes wrong ends this docking, with a
+name, and the bay waits for the next one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from protocol.errors import Refusal
 from protocol.limits import CODE_CHARS_MAX
 from protocol.link import Link
 from protocol.records.roster import Device
-from protocol.session import Session
+from protocol.session import RESUME, Session
 from protocol.stack import Stack
 
 
@@ -39,8 +39,12 @@ class Hub(Protocol):
 
     def report(self, what: str, words: str) -> None: ...
     def clock(self) -> int: ...
-    async def dock(self, bay: Bay, device: Device) -> None:
-        """Make this bay the device's only docking; raises a Refusal."""
+    def find_ticket(self, device: Device) -> bytes | None:
+        """What this device may come back with."""
+        ...
+
+    async def dock(self, bay: Bay, device: Device, ticket: bytes, resumed: bool) -> None:
+        """Make this bay the device's only docking and keep its next ticket; raises a Refusal."""
         ...
 
     async def lift(self, bay: Bay, device: Device) -> None: ...
@@ -135,6 +139,7 @@ class Visit:
             os.urandom,
             payload=self._offer.commitment,
             accept=self._accept,
+            find_ticket=self._find_ticket,
         )
 
     def _accept(self, pattern: str, static: bytes, payload: bytes) -> bool:
@@ -154,6 +159,10 @@ class Visit:
             self._note(refusal)
             return False
         return True
+
+    def _find_ticket(self, static: bytes) -> bytes | None:
+        device = self.hub.wing.device_by_static(static)
+        return None if device is None else self.hub.find_ticket(device)
 
     def _note(self, refusal: Refusal) -> None:
         self.bay.last_refusal = refusal.name
@@ -245,7 +254,8 @@ class Visit:
         if device is None:
             raise refusals.DeviceUnknown(f"key {static.hex()[:16]}")
         self.bay.take_close_reason()
-        await self.hub.dock(self.bay, device)
+        ticket = self.stack.session.ticket if self.stack.session is not None else b""
+        await self.hub.dock(self.bay, device, ticket, pattern == RESUME)
         self.device = self.bay.device = device
         self.bay.state = "docked"
         self.filter = BayFilter(self.hub.wing.wing, device.id, self.hub.bay_account)

@@ -45,7 +45,7 @@ from hub_daemon.moderation import Moderation
 from hub_daemon.options import arguments, configure
 from hub_daemon.people import People
 from hub_daemon.report import Reporter
-from hub_daemon.store import Store, items, log
+from hub_daemon.store import Store, items, log, tickets
 from hub_daemon.wing import Wing
 from hub_daemon.wire_port import WireClosed, open_serial, tcp_listener
 from protocol.errors import Refusal
@@ -82,6 +82,7 @@ class Daemon:
         self.faults: dict[str, int] = {}
         self.page: Any = None
         self.tcp_port = 0
+        self.dockings = self.resumed = 0  # sessions with a device since the start, and those of them with a ticket
         self._bays: dict[str, Bay] = {one.name: Bay(one.name, self) for one in config.bays}
         self._tcp_bays: dict[str, Bay] = {}
         self._docked: dict[bytes, Bay] = {}
@@ -128,7 +129,12 @@ class Daemon:
 
     # the bays' side
 
-    async def dock(self, bay: Bay, device: Device) -> None:
+    def find_ticket(self, device: Device) -> bytes | None:
+        """What this device may come back with, if it is still good."""
+        with self.store.read() as tx:
+            return tickets.find(tx, device.id, self.clock())
+
+    async def dock(self, bay: Bay, device: Device, ticket: bytes, resumed: bool) -> None:
         """Make `bay` the device's only docking: the newest wins, an older one is closed."""
         if not self.mqtt.ready.is_set():
             raise ConnectionError("the exchange is not on the broker yet")
@@ -136,13 +142,20 @@ class Daemon:
         if before is not None and before is not bay:
             before.close_docking(f"docked on {bay.name}")
         self._docked[device.id] = bay
-        await asyncio.to_thread(self.exchange.docked, device.id, self.clock())
-        self.report("docked", f"{bay.name} {device.id.hex()} {device.learner}")
+        await asyncio.to_thread(self.exchange.docked, device.id, self.clock(), ticket)
+        self.dockings += 1
+        self.resumed += resumed
+        self.report("docked", f"{bay.name} {device.id.hex()} {device.learner}" + (" resumed" if resumed else ""))
 
     async def lift(self, bay: Bay, device: Device) -> None:
         if self._docked.get(device.id) is bay:
             del self._docked[device.id]
-            await asyncio.to_thread(self.exchange.lifted, device.id)
+            await asyncio.to_thread(self._lifted, device)
+
+    def _lifted(self, device: Device) -> None:
+        self.exchange.lifted(device.id)
+        with self.store.write() as tx:
+            tickets.lifted(tx, device.id, self.clock())
 
     async def open_broker(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_unix_connection(str(self.broker.bay_socket))
@@ -186,6 +199,8 @@ class Daemon:
             "broker": self.broker.name if self.broker.running() else "down",
             "broker_restarts": self.broker.restarts,
             "docked": len(self._docked),
+            "dockings": self.dockings,
+            "resumed": self.resumed,
             "messages": self.exchange.counters["messages"],
             "custody": self.exchange.counters["custody"],
             "refused": self.exchange.counters["refused"],

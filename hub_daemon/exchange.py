@@ -15,7 +15,7 @@ from hub_daemon.delivery import Delivery, Issued
 from hub_daemon.docking import RECEIVING, SENDING, SETTLED, Docking, Message
 from hub_daemon.keys import HubKeys
 from hub_daemon.limits import GATE_AGAIN_S, REFUSALS_LOGGED_MAX, REFUSALS_PER_DOCKING_MAX, SYNC_CHUNKS
-from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters
+from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters, tickets
 from hub_daemon.wing import Wing
 from protocol import blob as blob_records
 from protocol import cbor
@@ -58,6 +58,7 @@ class Exchange:
         self._stray: set[bytes] = set()
         self._withheld_told: set[tuple[bytes, bytes, str]] = set()
         self._verified_s = 0
+        self._held_to = 0  # the roster version whose register every docking was last held to
         self._now_ms = 0
         self._lock = threading.RLock()
         self._handlers = {
@@ -71,8 +72,8 @@ class Exchange:
 
     # the bay
 
-    def docked(self, device_id: bytes, now_ms: int) -> None:
-        """A bay authenticated this device. Raises DeviceUnknown or DeviceRevoked."""
+    def docked(self, device_id: bytes, now_ms: int, ticket: bytes = b"") -> None:
+        """A bay authenticated this device, which may come back with `ticket`. Raises DeviceUnknown or DeviceRevoked."""
         with self._lock:
             self.wing.load()
             device = self.wing.register.device(device_id)
@@ -85,6 +86,8 @@ class Exchange:
             self.dockings[device_id] = Docking(device)
             with self.store.write() as tx:
                 lists.note_docked(tx, device_id, now_ms)
+                if ticket:
+                    tickets.put(tx, device_id, ticket, now_ms)
                 log.append(tx, now_ms, f"device:{device_id.hex()}", "docked", None, device.learner)
 
     def lifted(self, device_id: bytes) -> None:
@@ -408,8 +411,10 @@ class Exchange:
         """New rosters and lists for docked devices whose list changed; call when anything was decided."""
         with self._lock:
             out: list[Message] = []
-            if self.wing.load():
+            self.wing.load()
+            if self.wing.known and self.wing.roster.version != self._held_to:  # whoever loaded it first
                 self._hold_to_register(now_ms)
+                self._held_to = self.wing.roster.version
             for docking in list(self.dockings.values()):
                 if docking.hello is None or docking.issued is None or docking.close:
                     continue
@@ -424,7 +429,10 @@ class Exchange:
             return out
 
     def _hold_to_register(self, now_ms: int) -> None:
-        """A new register: whoever is revoked in it leaves now."""
+        """A new register: whoever is revoked in it leaves now, and comes back with nothing."""
+        with self.store.write() as tx:
+            rows = self.wing.register.devices
+            tickets.keep_only(tx, [row.id for row in rows if not row.revoked and row.expires_s * 1000 > now_ms])
         for docking in list(self.dockings.values()):
             device = self.wing.register.device(docking.device.id)
             if device is not None and not device.revoked and device.expires_s * 1000 > now_ms:

@@ -6,6 +6,9 @@ STORE_CHECK_BYTES_MAX = 32 * 1024 * 1024  # checked before the start in 0.1 s; a
 LOG_DETAIL_CHARS_MAX = 400  # a log row says what happened; content stays with the item
 LOG_PAGE_ROWS_MAX = 500  # rows of the log read at once
 
+# docking
+RESUME_MS_MAX = 24 * 3600 * 1000  # a device comes back within a day; longer, and a stolen ticket is worth keeping
+
 # media
 MEDIA_INPUT_BYTES_MAX = 4 * 1024 * 1024  # protocol's BLOB_BYTES_MAX: nothing larger can arrive
 MEDIA_DURATION_S_MAX = 60  # two megabytes of rendition: two minutes of docking for a full list
