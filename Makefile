@@ -12,7 +12,7 @@ ARGS ?=
 MINUTES ?= 5
 TEST_WORKERS ?= 2
 
-.PHONY: help setup system demo test check bench soak pictures generate lock clean
+.PHONY: help setup system demo test check bench soak fuzz pictures generate lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -60,6 +60,9 @@ bench: setup ## the figures, each beside its limit or its peer
 
 soak: setup ## the tests that take long
 	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+fuzz: setup ## look for inputs that break something; MINUTES=n
+	@$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES) $(ARGS)
 
 pictures: setup ## the screenshots in docs/pictures, from the running pages
 	@$(BIN)/python -m tests.firmware.page.pictures
