@@ -5,7 +5,7 @@ from firmware import limits, outbox
 from protocol import blob
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, LEAF_BYTES
 from protocol.records.statement import Statement
 from protocol.records.want import BundleWant
 
@@ -118,7 +118,8 @@ class Fetching:
         if self._fetch is not None:
             want = self._fetch.want(now)
             if want is not None and self._publish("want", want.encode()):
-                self._vain += 1
+                if want.first == blob.MANIFEST_INDEX or self._fetch.manifest is not None:
+                    self._vain += 1  # the chunks that are asked for along with a manifest come with it or not at all
                 if self._vain > limits.VAIN_WANTS_MAX:
                     self._failed.add(self._fetch.root)
                     self._device.log("refused", "blob " + outbox.name_of(self._fetch.root))
@@ -126,7 +127,7 @@ class Fetching:
         return True
 
     def _open(self, root: bytes, size: int) -> None:
-        """Resume from the chunks that are durable; the last of them is checked, since a cut may have torn it."""
+        """Resume from the leaves that are durable; the last of them is checked, since a cut may have torn it."""
         name = outbox.name_of(root)
         storage = self._device.storage
         leaves = storage.read(inboxes.LEAVES + name)
@@ -139,17 +140,19 @@ class Fetching:
             except Refusal:
                 leaves = None
         if manifest is not None:
-            stored = manifest.count if have >= size else have // CHUNK_BYTES
-            while stored and not self._whole(manifest, stored - 1, inboxes.PART + name):
-                stored -= 1
+            whole = manifest.count if have >= size else have // LEAF_BYTES
+            while whole and not self._whole(manifest, whole - 1, inboxes.PART + name):
+                whole -= 1
+            stored = min(whole * blob.LEAF_CHUNKS, blob.chunk_count(size))
         self._stored = stored
         self._vain = 0
         self._fetch = blob.Fetch(root, size, stored, leaves)
 
     def _whole(self, manifest: blob.Manifest, index: int, name: str) -> bool:
-        length = blob.chunk_length(manifest.size, index)
+        read = self._device.storage.blob_read
+        start, end = index * LEAF_BYTES, min((index + 1) * LEAF_BYTES, manifest.size)
         try:
-            manifest.check(index, self._device.storage.blob_read(name, index * CHUNK_BYTES, length))
+            manifest.check(index, (read(name, at, min(CHUNK_BYTES, end - at)) for at in range(start, end, CHUNK_BYTES)))
         except Refusal:
             return False
         return True
@@ -158,9 +161,12 @@ class Fetching:
         """A chunk, or the manifest, came; anything that was not asked for is refused by name."""
         if self._fetch is None:
             raise blob.ChunkForeign("no transfer")
+        fetch = self._fetch
+        taken = fetch.counters["taken"]
         try:
-            self._fetch.receive(payload, now)
-            self._vain = 0
+            fetch.receive(payload, now)
+            if fetch.counters["taken"] > taken:
+                self._vain = 0
         finally:
             self._events()
 

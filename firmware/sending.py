@@ -105,7 +105,7 @@ class Sending:
             return b""
         root, size, index = self._answers[0]
         if index == blob.MANIFEST_INDEX:
-            name, offset, length = "leaves/" + outbox.name_of(root), 0, 32 * blob.chunk_count(size)
+            name, offset, length = "leaves/" + outbox.name_of(root), 0, 32 * blob.leaf_count(size)
         else:
             name, offset = "blob/" + outbox.name_of(root), index * CHUNK_BYTES
             length = blob.chunk_length(size, index)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hub_daemon.keys import fsync_directory
-from protocol.blob import Builder, Manifest, ManifestRefused, chunk_count, chunk_length
+from protocol.blob import LEAF_CHUNKS, Builder, Manifest, ManifestRefused, chunk_count
 from protocol.errors import Misuse, Refusal
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, LEAF_BYTES
 
 
 class BlobMissing(Refusal):
@@ -48,18 +48,18 @@ class Part:
         return leaves
 
     def _whole_chunks(self) -> int:
-        """Chunks that are complete and are those of the manifest: a torn or damaged tail is fetched again."""
+        """Chunks of leaves that are whole and the manifest's own: a torn or damaged tail is fetched again."""
         if not self.path.exists() or self.leaves is None:
             return 0
         manifest = Manifest(self.root, self.size, self.leaves)
         data = self.path.read_bytes()
         for index in range(manifest.count):
-            start = index * CHUNK_BYTES
+            start = index * LEAF_BYTES
             try:
-                manifest.check(index, data[start : start + chunk_length(self.size, index)])
+                manifest.check(index, [data[start : min(start + LEAF_BYTES, self.size)]])
             except Refusal:
-                return index
-        return manifest.count
+                return index * LEAF_CHUNKS
+        return chunk_count(self.size)
 
     def put_leaves(self, leaves: bytes) -> None:
         """Keep the verified manifest, durably."""
@@ -124,7 +124,7 @@ class BlobStore:
             try:
                 if part.leaves is None:
                     part.put_leaves(manifest.leaves)
-                for index in range(part.stored_chunks, manifest.count):
+                for index in range(part.stored_chunks, chunk_count(len(data))):
                     part.append(data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES])
                 self.commit(part)
             finally:

@@ -1,15 +1,17 @@
 """Blobs: large bodies named by their digest, pulled by the receiver chunk by chunk, resumed for nothing.
 
-    leaf     = SHA-256(0x00 || chunk)                 RFC 6962 section 2.1, so a leaf is never a node
+    leaf     = SHA-256(0x00 || LEAF_BYTES of it)      RFC 6962 section 2.1, so a leaf is never a node
     tree     = SHA-256(0x01 || left || right)         split at the largest power of two below the count
     root     = SHA-256(0x02 || size u64 BE || tree)   so that the size is as fixed as the bytes
     manifest = the leaves, one after the other
 
-With the manifest checked against the root, every chunk is checked on arrival and no bad byte is ever stored.
-Chunks come in order, so the length of the file that receives them is the whole state of the transfer.
+What travels is a chunk, half a leaf. With the manifest checked against the root, each pair of chunks is checked when
+it is whole, and no bad byte is ever handed out. Chunks come in order, so the length of the file that receives them
+is the whole state of the transfer.
 
-On the wire a chunk is not CBOR, which would copy it: root 32 | index u32 BE | bytes. Index 0xFFFFFFFF is the
-manifest. A want is a small CBOR record.
+On the wire a chunk is not CBOR, which would copy it: mark 4 | index u16 BE | bytes. The mark is the start of the root:
+it tells the chunks of two transfers apart, and proves nothing; the leaf does. Index 0xFFFF is the manifest. A want
+is a small CBOR record and names the whole root.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse, Refusal
 from protocol.limits import (
     BLOB_BYTES_MAX,
+    LEAF_BYTES,
     MANIFEST_BYTES_MAX,
     WANT_CHUNKS_MAX,
     WANT_WAIT_MS,
@@ -27,11 +30,13 @@ from protocol.limits import CHUNK_BYTES as CHUNK_BYTES  # part of this module's 
 from protocol.records.schema import DIGEST, Record, RecordRefused, Uint, Unfit, names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-MANIFEST_INDEX = 0xFFFFFFFF
-_HEADER_BYTES = 36
+MANIFEST_INDEX = 0xFFFF  # more than any chunk's
+MARK_BYTES = 4
+HEADER_BYTES = MARK_BYTES + 2
+LEAF_CHUNKS = LEAF_BYTES // CHUNK_BYTES
 _BLOCK_BYTES = 1024  # of leaves
 _AD = b"perch/blob/1"
 TAG_BYTES = 16
@@ -67,7 +72,7 @@ class ChunkSize(ChunkRefused):
 
 
 class ChunkDigest(ChunkRefused):
-    """A chunk whose bytes are not those of its leaf."""
+    """Chunks whose bytes are not those of their leaf: none of them is taken, and they are asked for again."""
 
 
 class Want(Record):
@@ -103,9 +108,15 @@ def chunk_length(size: int, index: int) -> int:
     return min(CHUNK_BYTES, size - index * CHUNK_BYTES)
 
 
-def leaf(chunk: "bytes | memoryview") -> bytes:
+def leaf_count(size: int) -> int:
+    return (size + LEAF_BYTES - 1) // LEAF_BYTES
+
+
+def leaf(pieces: "Iterable[bytes | memoryview]") -> bytes:
+    """The digest of the bytes that one leaf covers."""
     hasher = hashlib.sha256(b"\x00")
-    hasher.update(chunk)
+    for piece in pieces:
+        hasher.update(piece)
     return hasher.digest()
 
 
@@ -121,9 +132,9 @@ def _tree(leaves: bytes, first: int, count: int) -> bytes:
 
 def root_of(size: int, leaves: bytes) -> bytes:
     """The root of a blob of `size` bytes with these concatenated leaves."""
-    if not 1 <= size <= BLOB_BYTES_MAX or len(leaves) != 32 * chunk_count(size):
+    if not 1 <= size <= BLOB_BYTES_MAX or len(leaves) != 32 * leaf_count(size):
         raise Misuse("the leaves do not cover the blob")
-    tree = _tree(leaves, 0, chunk_count(size))
+    tree = _tree(leaves, 0, leaf_count(size))
     return hashlib.sha256(b"\x02" + size.to_bytes(8, "big") + tree).digest()
 
 
@@ -136,23 +147,19 @@ class Manifest:
         """Raises ManifestRefused when these are not the leaves of this root and size."""
         if not 1 <= size <= BLOB_BYTES_MAX:
             raise ManifestRefused(f"a blob of {size} bytes, not within 1..{BLOB_BYTES_MAX}")
-        if len(leaves) != 32 * chunk_count(size):
-            raise ManifestRefused(f"{len(leaves)} bytes of leaves for {chunk_count(size)} chunks")
+        if len(leaves) != 32 * leaf_count(size):
+            raise ManifestRefused(f"{len(leaves)} bytes of leaves where {leaf_count(size)} are due")
         self.leaves = bytes(leaves)
         if root_of(size, self.leaves) != root:
             raise ManifestRefused("the leaves are not those of the root")
         self.root = root
         self.size = size
-        self.count = chunk_count(size)
+        self.count = leaf_count(size)
 
-    def check(self, index: int, chunk: "bytes | memoryview") -> None:
-        """Raise ChunkUnwanted, ChunkSize or ChunkDigest unless `chunk` is number `index` of the blob."""
-        if not 0 <= index < self.count:
-            raise ChunkUnwanted(f"chunk {index} of {self.count}")
-        if len(chunk) != chunk_length(self.size, index):
-            raise ChunkSize(f"chunk {index} of {len(chunk)} bytes, not {chunk_length(self.size, index)}")
-        if leaf(chunk) != self.leaves[32 * index : 32 * index + 32]:
-            raise ChunkDigest(f"chunk {index} is not the one of its leaf")
+    def check(self, index: int, pieces: "Iterable[bytes | memoryview]") -> None:
+        """Raise ChunkDigest unless `pieces`, one after the other, are all that leaf `index` covers."""
+        if leaf(pieces) != self.leaves[32 * index : 32 * index + 32]:
+            raise ChunkDigest(f"not the bytes of leaf {index}")
 
 
 class Builder:
@@ -170,7 +177,7 @@ class Builder:
         self._block = bytearray()
         self._peaks: list[tuple[int, bytes]] = []  # (leaves, root) of the whole subtrees, largest first
         self._hasher = hashlib.sha256(b"\x00")
-        self._filled = 0  # bytes of the chunk in progress
+        self._filled = 0  # bytes of the leaf in progress
 
     def feed(self, data: "bytes | bytearray | memoryview") -> None:
         """Raises Misuse when the blob grows beyond BLOB_BYTES_MAX: the writer must stop before."""
@@ -180,14 +187,14 @@ class Builder:
         view = memoryview(data)
         at = 0
         while at < len(view):
-            take = min(CHUNK_BYTES - self._filled, len(view) - at)
+            take = min(LEAF_BYTES - self._filled, len(view) - at)
             self._hasher.update(view[at : at + take])
             self._filled += take
             at += take
-            if self._filled == CHUNK_BYTES:
-                self._end_chunk()
+            if self._filled == LEAF_BYTES:
+                self._end_leaf()
 
-    def _end_chunk(self) -> None:
+    def _end_leaf(self) -> None:
         digest = self._hasher.digest()
         self._hasher = hashlib.sha256(b"\x00")
         self._filled = 0
@@ -210,7 +217,7 @@ class Builder:
         if self.size == 0:
             raise Misuse("an empty blob")
         if self._filled:
-            self._end_chunk()
+            self._end_leaf()
         if self._block:
             self._end_block()
         tree = b""
@@ -226,17 +233,17 @@ class Builder:
 
 def pack_chunk(root: bytes, index: int, data: bytes) -> bytes:
     """The payload of a chunk, or of the manifest with MANIFEST_INDEX."""
-    return b"".join((root, index.to_bytes(4, "big"), data))
+    return b"".join((root[:MARK_BYTES], index.to_bytes(2, "big"), data))
 
 
 def parse_chunk(payload: bytes) -> "tuple[bytes, int, memoryview]":
-    """-> (root, index, a view of its bytes), nothing verified; raises ChunkForeign for what cannot be a chunk."""
-    if not _HEADER_BYTES < len(payload) <= _HEADER_BYTES + max(CHUNK_BYTES, MANIFEST_BYTES_MAX):
+    """-> (mark, index, a view of its bytes), nothing verified; raises ChunkForeign for what cannot be a chunk."""
+    if not HEADER_BYTES < len(payload) <= HEADER_BYTES + max(CHUNK_BYTES, MANIFEST_BYTES_MAX):
         raise ChunkForeign(f"{len(payload)} bytes are no chunk")
-    index = int.from_bytes(payload[32:36], "big")
-    if index != MANIFEST_INDEX and len(payload) > _HEADER_BYTES + CHUNK_BYTES:
-        raise ChunkSize(f"chunk {index} of {len(payload) - _HEADER_BYTES} bytes")
-    return bytes(payload[:32]), index, memoryview(payload)[_HEADER_BYTES:]
+    index = payload[MARK_BYTES] << 8 | payload[MARK_BYTES + 1]
+    if index != MANIFEST_INDEX and len(payload) > HEADER_BYTES + CHUNK_BYTES:
+        raise ChunkSize(f"chunk {index} of {len(payload) - HEADER_BYTES} bytes")
+    return bytes(payload[:MARK_BYTES]), index, memoryview(payload)[HEADER_BYTES:]
 
 
 def answer(want: Want, leaves: bytes, read: "Callable[[int, int], bytes]") -> "list[Callable[[], bytes]]":
@@ -245,7 +252,7 @@ def answer(want: Want, leaves: bytes, read: "Callable[[int, int], bytes]") -> "l
     `leaves` is the manifest of the stored blob, `read(offset, n)` its bytes. Raises WantRefused when the
     want has another size than the blob.
     """
-    if len(leaves) != 32 * chunk_count(want.size):
+    if len(leaves) != 32 * leaf_count(want.size):
         raise WantRefused("size", f"{want.size} is not the blob's")
     if want.first == MANIFEST_INDEX:
         return [lambda: pack_chunk(want.root, MANIFEST_INDEX, leaves)]
@@ -287,13 +294,14 @@ class Fetch:
     """The receiver's side of one transfer, sans-IO. Times are integer milliseconds.
 
     `want(now)` gives the next request or None; `receive(payload, now)` takes what came, raising a named
-    refusal (counted in `counters`) that costs nothing but itself; `next_event()` gives ("manifest", leaves)
-    once, ("chunk", index, view of bytes) in order, each to be made durable and then told by `stored(index)`,
-    and ("done",) after the last one. At most WANT_CHUNKS_MAX chunks are asked for beyond what is durable.
+    refusal (counted in `counters`) that costs nothing but itself, or its leaf; `next_event()` gives
+    ("manifest", leaves) once, ("chunk", index, view of bytes) in order, verified, each to be made durable and then told
+    by `stored(index)`, and ("done",) after the last one. At most WANT_CHUNKS_MAX chunks are asked for beyond what
+    is durable. The first half of a leaf is held until the second has come.
     """
 
     def __init__(self, root: bytes, size: int, stored: int = 0, leaves: "bytes | None" = None) -> None:
-        """Resume with `stored` whole durable chunks (a torn last one cut off); `leaves` where they were kept.
+        """Resume with `stored` durable chunks, those of whole leaves; `leaves` where they were kept.
 
         Raises ManifestRefused for leaves that are not the root's.
         """
@@ -302,13 +310,15 @@ class Fetch:
         self.root = root
         self.size = size
         self.count = chunk_count(size)
-        if not 0 <= stored <= self.count:
+        if not 0 <= stored <= self.count or (stored < self.count and stored % LEAF_CHUNKS):
             raise Misuse(f"{stored} chunks stored of {self.count}")
         self.manifest = None if leaves is None else Manifest(root, size, leaves)
         self.counters: "dict[str, int]" = {"taken": 0, "asked": 0}
         self._stored = stored  # durable
         self._taken = stored  # verified and handed out
         self._asked = stored  # asked for
+        self._manifest_asked = False
+        self._held: "list[memoryview]" = []  # of the leaf after those taken
         self._events: "list[tuple[Any, ...]]" = []
         self._deadline: "int | None" = None
         if stored == self.count:
@@ -324,18 +334,23 @@ class Fetch:
             return None
         if self._deadline is not None and now >= self._deadline:
             self._asked = self._taken
+            self._held = []
             self._deadline = None
-        if self.manifest is None:
-            if self._deadline is not None:
-                return None
+            self._manifest_asked = False
+        if self.manifest is None and not self._manifest_asked:
+            # the first chunks are asked for in the same breath: the wire keeps order, and need not idle in between
+            self._manifest_asked = True
             return self._ask(MANIFEST_INDEX, 1, now)
         outstanding = self._asked - self._stored
         # asking in halves of the window keeps the sender busy while the storage catches up
         if self._asked == self.count or outstanding > WANT_CHUNKS_MAX // 2:
             return None
         first = self._asked
-        count = min(WANT_CHUNKS_MAX - outstanding, self.count - first)
-        self._asked += count
+        end = min(first + WANT_CHUNKS_MAX - outstanding, self.count)
+        if end < self.count:
+            end -= end % LEAF_CHUNKS  # half a leaf could be neither checked nor stored
+        count = end - first
+        self._asked = end
         return self._ask(first, count, now)
 
     def _ask(self, first: int, count: int, now: int) -> Want:
@@ -359,8 +374,8 @@ class Fetch:
         self._deadline = now + WANT_WAIT_MS if self._asked > self._taken else None
 
     def _receive(self, payload: bytes) -> None:
-        root, index, data = parse_chunk(payload)
-        if root != self.root:
+        mark, index, data = parse_chunk(payload)
+        if mark != self.root[:MARK_BYTES]:
             raise ChunkForeign("a chunk of another blob")
         if index == MANIFEST_INDEX:
             if self.manifest is not None:
@@ -370,16 +385,28 @@ class Fetch:
             return
         if self.manifest is None:
             raise ChunkUnwanted(f"chunk {index} before the manifest")
-        if index < self._taken:
+        following = self._taken + len(self._held)
+        if index < following:
             raise ChunkRepeated(f"chunk {index} again")
         if index >= self._asked:
             raise ChunkUnwanted(f"chunk {index} was not asked for")
-        if index > self._taken:
-            raise ChunkUnwanted(f"chunk {index} before chunk {self._taken}")
-        self.manifest.check(index, data)
-        self._taken += 1
-        self.counters["taken"] += 1
-        self._events.append(("chunk", index, data))
+        if index > following:
+            raise ChunkUnwanted(f"chunk {index} before chunk {following}")
+        if len(data) != chunk_length(self.size, index):
+            raise ChunkSize(f"chunk {index} of {len(data)} bytes, not {chunk_length(self.size, index)}")
+        self._held.append(data)
+        if len(self._held) == LEAF_CHUNKS or index + 1 == self.count:
+            self._take_leaf()
+
+    def _take_leaf(self) -> None:
+        held = self._held
+        self._held = []
+        assert self.manifest is not None
+        self.manifest.check(self._taken // LEAF_CHUNKS, held)
+        for data in held:
+            self._events.append(("chunk", self._taken, data))
+            self._taken += 1
+            self.counters["taken"] += 1
 
     @property
     def taken_all(self) -> bool:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from protocol import blob, cbor, enrol
 from protocol.errors import Misuse, Refusal
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, LEAF_BYTES
 from protocol.records import cddl, gate, roster, schema, signing, text, topics
 from protocol.records.schema import Record, RecordRefused
 from tests.kits import records as made
@@ -218,7 +218,7 @@ def test_any_text_is_a_topic_of_a_devices_wire_or_refused_by_name(topic: str) ->
 
 
 @settings(max_examples=60, deadline=None, database=None)
-@given(st.integers(1, 6 * CHUNK_BYTES), st.lists(st.integers(1, 3 * CHUNK_BYTES), max_size=6))
+@given(st.integers(1, 6 * LEAF_BYTES), st.lists(st.integers(1, 3 * LEAF_BYTES), max_size=6))
 def test_a_blob_has_one_root_however_it_was_fed(size: int, cuts: "list[int]") -> None:
     data = bytes(index * 31 % 251 for index in range(size))
     whole = blob.Builder()
@@ -249,6 +249,7 @@ def test_a_transfer_ends_with_the_right_bytes_whatever_comes_in_between(data: st
     while not fetch.done:
         if hostile and data.draw(st.integers(0, 9)) == 0:
             hostile -= 1
+            on_disk = on_disk[: len(on_disk) // LEAF_BYTES * LEAF_BYTES]
             fetch = blob.Fetch(_MANIFEST.root, _MANIFEST.size, len(on_disk) // CHUNK_BYTES, leaves)
         now += blob.WANT_WAIT_MS
         want = fetch.want(now)
@@ -261,7 +262,8 @@ def test_a_transfer_ends_with_the_right_bytes_whatever_comes_in_between(data: st
             if fate == 0:
                 continue
             if fate == 1:
-                sent = sent[:40] + bytes([sent[40] ^ 1]) + sent[41:]
+                at = data.draw(st.integers(0, len(sent) - 1))
+                sent = sent[:at] + bytes([sent[at] ^ 1]) + sent[at + 1 :]
             if fate == 2:
                 sent = data.draw(st.binary(max_size=60))
             for _ in range(2 if fate == 3 else 1):
