@@ -1,11 +1,17 @@
 """Stack: link and session glued; what a device, a bay and `perch wire` hold, one per wire.
 
-A fresh session is made each time the link comes up. A session that closes takes the link's connection with
-it, so that the peer learns it at once; after a refusal the link rests, longer each time, and tries again.
+A fresh session is made for each connection of the link, and its first two messages travel as the greetings of the
+link's HELLOs: both are up after one round trip. A session that closes takes the link's connection with it, so that
+the peer learns it at once; after a refusal the link rests, longer each time, and tries again.
 """
 
 from protocol.compat import TYPE_CHECKING
-from protocol.limits import SESSION_PLAIN_BYTES_MAX, SESSION_RETRY_MS_MAX, SESSION_RETRY_MS_MIN
+from protocol.limits import (
+    LINK_GREETING_BYTES_MAX,
+    SESSION_PLAIN_BYTES_MAX,
+    SESSION_RETRY_MS_MAX,
+    SESSION_RETRY_MS_MIN,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +32,10 @@ class Stack:
     def __init__(self, link: "Link", make_session: "Callable[[], Session]") -> None:
         self.link = link
         self.session: "Session | None" = None
+        self._next: "Session | None" = None  # for the connection to come
+        self._opening = b""  # what it says first
+        self._greeted = False  # it has heard the peer
+        link.greet = self._greet
         self._make_session = make_session
         self._events: "list[Event]" = []
         self._rest_ms = SESSION_RETRY_MS_MIN
@@ -110,16 +120,45 @@ class Stack:
                 if self.session is not None:
                     self.session.receive(what)
             elif event[0] == "up":
-                self.session = self._make_session()
-                # two frames' worth: a device that takes short frames has no heap for long records either
-                self.session.record_bytes = min(2 * self.link.data_bytes_max, SESSION_PLAIN_BYTES_MAX)
-                self._unsent = b""
-                self._unsent_at = 0
+                self._start()
             else:
                 self._drop(what)
             self._collect()
         self._collect()
         self._push()
+
+    def _greet(self, heard: "bytes | None", answer: bool) -> "bytes | None":
+        """The link's question (see there): the handshake's first two messages."""
+        if self._events or self.session is not None:
+            return None  # the end of the last session is not told yet
+        if self._next is None or (self._greeted and not answer):
+            self._prepare()
+        session = self._next
+        assert session is not None
+        if heard is None or (self._opening and not answer):
+            return self._opening if len(self._opening) <= LINK_GREETING_BYTES_MAX else b""
+        session.receive(heard)
+        self._greeted = True
+        if session.closed:
+            self.session, self._next = session, None
+            return None
+        return b"" if self._opening else session.to_send()
+
+    def _prepare(self) -> None:
+        self._next = self._make_session()
+        self._opening = self._next.to_send()
+        self._greeted = False
+
+    def _start(self) -> None:
+        """The link is up: the session that has greeted is the one; without a greeting it begins in the stream."""
+        if self._next is None:
+            self._prepare()
+        assert self._next is not None
+        self.session, self._next = self._next, None
+        # two frames' worth: a device that takes short frames has no heap for long records either
+        self.session.record_bytes = min(2 * self.link.data_bytes_max, SESSION_PLAIN_BYTES_MAX)
+        self._unsent = b"" if self._greeted else self._opening
+        self._unsent_at = 0
 
     def _collect(self) -> None:
         if self.session is None:

@@ -3,6 +3,10 @@
 Two ends find each other by HELLO frames: each names its own connection and the one that it heard of. An end
 is up once a HELLO names *it*; the wire keeps order, so nothing of an older connection can follow that HELLO.
 A side that restarts, or gives up on silence, comes with a new name and the other side starts anew with it.
+
+A HELLO has room for a greeting of the layer above, so that link and session come up in one round trip together:
+`greet(heard, answer)` is asked for ours (heard is None), and told the peer's, `answer` being whether the peer had
+heard ours; it gives what to carry from now on, or None for "not now": then no HELLO goes out yet.
 """
 
 from protocol.compat import TYPE_CHECKING
@@ -17,6 +21,7 @@ from protocol.limits import (
     LINK_DEVICE_DATA_BYTES_MAX,
     LINK_DEVICE_SEND_BYTES,
     LINK_DEVICE_WINDOW_BYTES,
+    LINK_GREETING_BYTES_MAX,
     LINK_HELLO_MS_MAX,
     LINK_HELLO_MS_MIN,
     LINK_KEEP_MS,
@@ -32,8 +37,11 @@ from protocol.link.receiver import Receiver
 from protocol.link.sender import Sender
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from protocol.link.ring import Bytes
 
+    Greet = Callable[[bytes | None, bool], bytes | None]
     Event = tuple[str] | tuple[str, str] | tuple[str, bytes]
 
 
@@ -70,12 +78,15 @@ class Link:
         self._burst = burst_bytes
         self._event_bytes_max = event_bytes_max
         # a HELLO must fit as well
-        self._reader = Reader(max(self._data_max + packets.HEADER_BYTES, 128))
+        self._reader = Reader(max(self._data_max + packets.HEADER_BYTES, packets.HELLO_BYTES + LINK_GREETING_BYTES_MAX))
         self._sender = Sender(send_bytes, self._data_max)
         self._receiver = Receiver(window_bytes)
         self._events: "list[Event]" = []
         self._connection = 0
         self._peer = packets.NOBODY
+        self.greet: "Greet | None" = None
+        self._greeting: "bytes | None" = None  # what our HELLOs carry; None: to be asked for
+        self._greeted_by = (b"", b"")  # the HELLO that it answers: name and greeting
         self.up = False
         self._ticked = -1  # when we were last called; a pause of ours is not the peer's silence
         self._heard = 0
@@ -304,12 +315,38 @@ class Link:
                 self._hello_now = self._hello_now or not hello.up
                 return
             self._down("peer restarted", now)
+        answer = hello.peer == self._name()
+        if not self._greeted(hello, answer):
+            self._hello_soon(now)
+            return
         self._peer = hello.name
-        if hello.peer == self._name():
+        if answer:
             self._rise(hello, now)
             self._hello_now = not hello.up
         else:
             self._hello_now = True
+
+    def _greeted(self, hello: packets.Hello, answer: bool) -> bool:
+        """Hand the peer's greeting on, once; False: it cannot be heard now, and will come again."""
+        by = (hello.name, hello.greeting)
+        if self.greet is None or by == self._greeted_by:
+            return True
+        if not hello.greeting:
+            if not answer:
+                self._greeting = None  # ours may have been for somebody else
+            return True
+        ours = self.greet(hello.greeting, answer)
+        if ours is None:
+            return False
+        self._greeting = ours
+        self._greeted_by = by
+        return True
+
+    def _may_greet(self) -> bool:
+        """Whether a HELLO may go out: with a greeting, if there is one."""
+        if self._greeting is None:
+            self._greeting = self.greet(None, False) if self.greet is not None else b""
+        return self._greeting is not None
 
     def _rise(self, hello: packets.Hello, now: int) -> None:
         self.up = True
@@ -335,6 +372,8 @@ class Link:
         # a new name each time: no HELLO of the old connection can bring this end up again on its own
         self._connection = (self._connection + 1) & 0xFFFF
         self._peer = packets.NOBODY
+        self._greeting = None
+        self._greeted_by = (b"", b"")
         self._hello_now = True
         self._hello_wait = LINK_HELLO_MS_MIN
         self._hello_at = now
@@ -346,9 +385,10 @@ class Link:
         """Wire bytes that are due, at most about one burst; call again once they are on their way."""
         self.tick(now)
         out: list[bytes] = []
-        if self._hello_now:
+        if self._hello_now and (self.up or self._may_greet()):
             self._hello_now = False
             hello = packets.Hello(self._name(), self._peer, self.up, self._window, self._data_max)
+            hello.greeting = self._greeting or b""
             out.append(encode(hello.encode()))
             if not self.up:
                 self._hello_at = max(now, self._rest_until) + self._hello_wait

@@ -1,6 +1,6 @@
 """Link: what one frame's payload says. The first byte names the kind; integers are big-endian.
 
-    HELLO  0 | "perch" | version min, max | flags | own name 10 | peer's name 10 | window u32 | data max u16
+    HELLO  0 | "perch" | version min, max | flags | own name 10 | peer's name 10 | window u32 | data max u16 | greeting
     DATA   1 or 2 (2 asks for an ack at once) | offset u24 | serial u16 | bytes
     ACK    3 | offset u24 | newest serial u16 | damage u16 | credit u32 | (gap u24, length u24) ...
     PING   4 | serial u16                      a serial without data: shows what was lost before it
@@ -21,7 +21,7 @@ import struct
 
 from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Refusal
-from protocol.limits import LINK_CLAIM_BLOCK_BYTES
+from protocol.limits import LINK_CLAIM_BLOCK_BYTES, LINK_GREETING_BYTES_MAX
 
 if TYPE_CHECKING:
     Ranges = list[tuple[int, int]]
@@ -38,6 +38,7 @@ REFER = const(6)
 VERSION_MIN = const(1)
 VERSION_MAX = const(1)
 HEADER_BYTES = const(6)  # of a DATA frame
+HELLO_BYTES = const(35)  # without its greeting
 NAME_BYTES = const(10)
 FLAG_UP = const(1)  # this end takes the connection for established
 OFFSETS = const(1 << 24)
@@ -61,7 +62,7 @@ class Hello:
 
     def __init__(
         self, name: bytes, peer: bytes, up: bool, window: int, data_max: int,
-        version_min: int = VERSION_MIN, version_max: int = VERSION_MAX,
+        version_min: int = VERSION_MIN, version_max: int = VERSION_MAX, greeting: bytes = b"",
     ) -> None:
         self.name = name
         self.peer = peer
@@ -70,16 +71,17 @@ class Hello:
         self.data_max = data_max
         self.version_min = version_min
         self.version_max = version_max
+        self.greeting = greeting
 
     def encode(self) -> bytes:
         return struct.pack(
             _HELLO, HELLO, _MAGIC, self.version_min, self.version_max, FLAG_UP if self.up else 0,
             self.name, self.peer, self.window, self.data_max,
-        )  # fmt: skip
+        ) + self.greeting  # fmt: skip
 
 
 def parse_hello(payload: bytes) -> Hello:
-    """Raises LinkRefusal on anything but one whole HELLO; later versions may append to it."""
+    """Raises LinkRefusal on anything but one whole HELLO."""
     size = struct.calcsize(_HELLO)
     if len(payload) < size or payload[1:6] != _MAGIC:
         raise LinkRefusal("HELLO of another protocol or cut short")
@@ -87,7 +89,9 @@ def parse_hello(payload: bytes) -> Hello:
     _, _, version_min, version_max, flags, name, peer, window, data_max = fields
     if window < 256 or data_max < 64:
         raise LinkRefusal("HELLO promises no usable window")
-    return Hello(name, peer, flags & FLAG_UP != 0, window, data_max, version_min, version_max)
+    if len(payload) - size > LINK_GREETING_BYTES_MAX:
+        raise LinkRefusal("HELLO with too long a greeting")
+    return Hello(name, peer, flags & FLAG_UP != 0, window, data_max, version_min, version_max, payload[size:])
 
 
 def data_frame(offset: int, serial: int, data: bytes, ask: bool) -> bytes:
