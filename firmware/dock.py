@@ -5,7 +5,9 @@
     lifted   enrolled, and no session
     docked   a session with the pinned hub: firmware/sync.py talks
 
-Whatever goes wrong on the wire ends in `lifted`, and the next time the link comes up it all begins again.
+Whatever goes wrong on the wire ends in `lifted`, and the next time the link comes up it all begins again. A device
+that docked before comes back with its ticket (protocol/session.py). It does not judge whether that is still good: the
+hub does. But after a session that did not come up it asks once without.
 """
 
 import sys
@@ -15,7 +17,8 @@ from firmware.sync import SETTLED, SOFTWARE, Sync
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 from protocol.link import Link
-from protocol.session import Session
+from protocol.noise import public_of
+from protocol.session import RESUME, Session
 from protocol.stack import Stack
 
 if TYPE_CHECKING:
@@ -36,6 +39,10 @@ class Dock:
         self._enrol: "EnrolDevice | None" = None
         self._grant: "Any" = None  # what the hub granted; nothing of it is kept before somebody here agreed
         self._answer = b""  # enrolment bytes that the session had no room for
+        self._ephemeral: "tuple[bytes, bytes] | None" = None  # of the next session, made while there is none
+        self._offered = False  # a ticket, in a session that is not up yet
+        self._plain = False  # the session that offered a ticket did not come up: the next one offers none
+        self._unkept = False  # the newest ticket is not in the storage yet
         self.refused = ""  # why the last docking or enrolment ended; for the page and the runner's log
         self._new_link()
 
@@ -61,7 +68,13 @@ class Dock:
         pair = (identity.x25519_private, identity.x25519)
         if identity.enrolled:
             _, roster = identity.need()
-            session = Session(True, pair, self._random, pattern="IK", remote_static=roster.hub_x25519)
+            ticket = b"" if self._plain else identity.ticket
+            self._offered = ticket != b""
+            pattern = RESUME if ticket else "IK"
+            session = Session(
+                True, pair, self._random, pattern, roster.hub_x25519, ephemeral=self._ephemeral, ticket=ticket
+            )
+            self._ephemeral = None
             session.record_bytes = limits.PIECE_BYTES
             return session
         from protocol.enrol import EnrolDevice  # once in a device's life: its heap is the docking's otherwise
@@ -81,6 +94,9 @@ class Dock:
         self.stack.tick(now)
         if self._sync is not None:
             self._sync.tick(now)
+        if self._ephemeral is None and self.stack.session is None and self.device.identity.enrolled:
+            private = self._random(32)
+            self._ephemeral = (private, public_of(private))
         self._events(now)
 
     def next_deadline(self) -> "int | None":
@@ -97,6 +113,9 @@ class Dock:
         self._fill(now)
         data = self.stack.to_send(now)
         self._events(now)
+        if self._unkept and not data:  # while the wire waits for the hub
+            self._unkept = False
+            self.device.identity.keep_ticket()
         if self._sync is not None:
             self.device.can_lift = self._sync.phase == SETTLED and self.stack.unacked() == 0
         elif self._enrol is not None and self.device.identity.enrolled and not self.stack.unacked():
@@ -134,13 +153,19 @@ class Dock:
                 self._data(event[1], now)
             else:
                 self.refused = str(event[1])
+                self._plain = self._offered
+                self._offered = False
                 self._leave()
 
     def _up(self, event: "tuple[object, ...]", now: int) -> None:
         _, pattern, remote_static, remote_payload, handshake_hash = event
         assert isinstance(remote_static, bytes) and isinstance(remote_payload, bytes)
         assert isinstance(handshake_hash, bytes)
-        if pattern == "IK":
+        if pattern != "XX":
+            self._offered = self._plain = False
+            if self.stack.session is not None:
+                self.device.identity.ticket = self.stack.session.ticket
+                self._unkept = True
             self.device.log("dock")
             self._sync = Sync(self.device)
         elif self._enrol is not None:

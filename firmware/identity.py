@@ -1,8 +1,9 @@
 """Who this device is: its two keys, made here and never leaving, and what enrolment pinned.
 
-Three files: `keys/device` (both private keys), `keys/enrolment` (the certificate and the roster
-that staff confirmed with it, in one file, so that there is never one without the other) and
-`keys/roster` (the newest roster accepted since).
+Four files: `keys/device` (both private keys), `keys/enrolment` (the certificate and the roster
+that staff confirmed with it, in one file, so that there is never one without the other),
+`keys/roster` (the newest roster accepted since) and `keys/ticket` (what the last docking left to
+come back with; losing it, or keeping an old one, costs nothing).
 """
 
 from firmware.storage import Storage
@@ -24,6 +25,7 @@ DEVICE = "keys/device"
 ENROLMENT = "keys/enrolment"
 ROSTER = "keys/roster"
 COUNTER = "keys/counter"
+TICKET = "keys/ticket"
 
 
 class NotEnrolled(Refusal):
@@ -47,6 +49,8 @@ class Identity:
             self.roster = rosters.Roster.decode(unpack_signed(newest or first)[0])
         counter = storage.read(COUNTER)
         self._counter = 1 if counter is None else int(cbor.loads(counter))
+        ticket = storage.read(TICKET) or b""
+        self.ticket = ticket if len(ticket) == 32 and self.enrolled else b""
 
     def _load_keys(self, random: "Random") -> None:
         stored = self._storage.read(DEVICE)
@@ -83,6 +87,8 @@ class Identity:
         if decoded.wing != newest.wing:
             raise certificates.CertificateRefused("wing", "not the roster's")
         self._storage.remove(ROSTER)
+        self._storage.remove(TICKET)
+        self.ticket = b""
         self._storage.write(ENROLMENT, cbor.dumps([certificate, signed_rosters[-1]]))
         self.certificate, self.roster = decoded, newest
 
@@ -93,6 +99,10 @@ class Identity:
         self._storage.write(ROSTER, signed)
         self.roster = newer
         return newer
+
+    def keep_ticket(self) -> None:
+        """Put `ticket`, the newest, in the place of the one before."""
+        self._storage.write(TICKET, self.ticket)
 
     def reserve_counter(self) -> int:
         """The next counter, spent durably before anyone sees it: a cut may skip one, never repeat one."""

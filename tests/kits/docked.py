@@ -65,6 +65,8 @@ class DockedDevice:
         self.statuses: list[Status] = []
         self.messages: list[tuple[str, bytes]] = []
         self.downs: list[str] = []
+        self.ups: list[str] = []  # the pattern of each session: "IKpsk2" when it was resumed
+        self.ticket = b""
         self.connected = threading.Event()
         self.granted: tuple[bytes, list[bytes]] | None = None
         self.digits = ""
@@ -164,7 +166,8 @@ class DockedDevice:
             keys = self.keys
             self._enrol = EnrolDevice(os.urandom, keys.seed, keys.ed25519, keys.x25519, "test slate")
             return Session(True, static, os.urandom, pattern="XX", payload=self._enrol.nonce)
-        return Session(True, static, os.urandom, pattern="IK", remote_static=self.hub_x25519)
+        pattern = "IKpsk2" if self.ticket else "IK"
+        return Session(True, static, os.urandom, pattern, self.hub_x25519, ticket=self.ticket)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -225,6 +228,9 @@ class DockedDevice:
                 assert self._enrol is not None
                 self._enrol.start(event[4], event[3], event[2])
                 return
+            self.ups.append(event[1])
+            if self.stack is not None and self.stack.session is not None:
+                self.ticket = self.stack.session.ticket
             if self.auto:
                 self.client = mqtt.Client(self.keys.id.hex())
                 self.client.connect()
