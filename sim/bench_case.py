@@ -5,6 +5,7 @@ from typing import Any
 
 PERCH, PULL, ZMODEM, RNS = "Perch", "Perch + MQTT + blob", "ZMODEM", "Reticulum"
 MEMORY = "Perch in memory"
+PROGRAMS = (PERCH, PULL, ZMODEM, RNS)
 PEERS = (ZMODEM, RNS)
 BAUDS = (3_000_000, 921_600, 115_200)
 # bit error rate -> the least share of the line rate that Perch must reach, at every baud rate
@@ -20,6 +21,11 @@ ZMODEM_BYTES = {3_000_000: MIB, 921_600: MIB, 115_200: 256 * KIB}
 RNS_BYTES = {3_000_000: 256 * KIB, 921_600: 256 * KIB, 115_200: 256 * KIB}
 SIZES = {PERCH: PERCH_BYTES, PULL: PERCH_BYTES, ZMODEM: ZMODEM_BYTES, RNS: RNS_BYTES}
 WAIT_S = {3_000_000: 35.0, 921_600: 60.0, 115_200: 120.0}  # 10, 5 and 5 times what the line itself needs
+
+
+def rate(ber: float) -> str:
+    """A bit error rate as people write it: 0, 1e-6."""
+    return f"{ber:.0e}".replace("e-0", "e-") if ber else "0"
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Case:
 
     def words(self) -> str:
         wire = f"{self.baud:,} baud" if self.baud else "no throttle"
-        damage = f", bit errors {self.ber:g}" if self.ber else ""
+        damage = f", bit errors {rate(self.ber)}" if self.ber else ""
         cuts = f", {self.cuts} {self.kind} of {self.down_s * 1000:.0f} ms" if self.cuts else ""
         return f"{self.program}, {wire}, {self.size >> 10} KiB{damage}{cuts}"
 

@@ -41,13 +41,24 @@ def wire_of(case: Case, seed: int) -> Iterator[PtyWire]:
         yield wire
 
 
+_running: list[list[Process]] = []
+
+
+def stop_programs() -> None:
+    """The bench was interrupted: end what its runs have started."""
+    for process in [process for started in _running for process in started]:
+        process.kill()
+
+
 @contextmanager
 def programs() -> Iterator[list[Process]]:
     """Whatever is put into this list does not outlive the run."""
     started: list[Process] = []
+    _running.append(started)
     try:
         yield started
     finally:
+        _running.remove(started)
         for process in started:
             if process.poll() is None:
                 process.kill()
@@ -138,8 +149,9 @@ def on_tty(command: list[str], path: str, folder: Path, until: float) -> Process
             continue
         try:
             return subprocess.Popen(
-                command, stdin=descriptor, stdout=descriptor, stderr=subprocess.DEVNULL, cwd=folder, text=True
-            )
+                command, stdin=descriptor, stdout=descriptor, stderr=subprocess.DEVNULL, cwd=folder, text=True,
+                start_new_session=True,
+            )  # fmt: skip
         finally:
             os.close(descriptor)
 
@@ -157,6 +169,7 @@ def reticulum(case: Case, seed: int) -> dict[str, Any]:
                 subprocess.Popen(
                     [sys.executable, "-m", "sim.rns_end", *words, "--baud", str(case.baud or 3_000_000)], cwd=ROOT,
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                    start_new_session=True,
                 )  # fmt: skip
             )
             return started[-1]

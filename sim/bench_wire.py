@@ -1,132 +1,149 @@
-"""Goodput on a throttled serial wire, as a share of the line rate: Perch beside ZMODEM in the same run.
+"""Goodput on the simulated serial wire, as a share of the line rate: Perch beside its peers in the same run.
 
-Perch is `perch wire`: frame, link and session, encrypted, verified by SHA-256; the clock runs from the opening of
-the sender's port to the receiver's word that the whole file is verified. ZMODEM is lrzsz's `sz -b` and `rz -b`,
-where they are installed; its clock runs from the start of `sz` to its end. Both go through the same `PtyWire`
-in a process of its own, with the same seed.
+Every case has its own wire (`sim.pty_wire`, in a process of its own) and as many runs as it says, each with another
+seed; what a row shows is their median. At 3 Mbaud one wire runs alone; the slower ones leave the processor idle and run
+side by side. Every run is bounded in time, what a program cannot do is a result, and each result is saved at once:
+an interrupted bench goes on with `--resume`.
 """
 
-import json
 import os
-import shutil
-import statistics
-import subprocess
-import sys
-import tempfile
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sim.pty_wire import PtyWire
+from sim import bench_case, bench_peers, bench_perch
+from sim.bench_case import MEMORY, PEERS, PERCH, PULL, RNS, ZMODEM, Case
+from sim.bench_peers import NotFinished, stop_programs
+from sim.bench_results import KEY, Row, Run, load, rows_of, save, share, versions
 
-ROOT = Path(__file__).resolve().parent.parent
-WAIT_S = 60
-ZMODEM_WAIT_S = 40  # ten times what a clean line needs
-# (baud, bytes, bit error rate, least share of the line rate or None)
-QUICK = ((3_000_000, 1 << 19, 0.0, 0.95), (3_000_000, 1 << 19, 1e-5, None))
-FULL = (
-    (3_000_000, 1 << 20, 0.0, 0.95),
-    (3_000_000, 1 << 20, 1e-6, 0.95),
-    (3_000_000, 1 << 20, 1e-5, 0.90),
-    (3_000_000, 1 << 20, 1e-4, 0.65),
-    (921_600, 1 << 18, 0.0, 0.95),
-    (921_600, 1 << 18, 1e-5, None),
-    (115_200, 1 << 16, 0.0, None),
-)
-RUNS = 3
+KEPT = Path(__file__).resolve().parent.parent / "build" / "bench"
+PROGRAMS: dict[str, Callable[[Case, int], dict[str, Any]]] = {
+    PERCH: bench_perch.perch, PULL: bench_perch.pulled, MEMORY: bench_perch.in_memory,
+    ZMODEM: bench_peers.zmodem, RNS: bench_peers.reticulum,
+}  # fmt: skip
+AT_ONCE = {921_600: 2, 115_200: 4}  # wires side by side; any other rate runs alone
+GIVE_UP_RUNS = 2  # a peer that finished none of its first two runs is not asked again
+Say = Callable[[str], None]
 
 
-def rows(quick: bool) -> list[dict[str, Any]]:
-    """One row a wire: the median share of each program over its runs, and whether Perch keeps its limit."""
+def rows(quick: bool, say: Say = print, resume: bool = False, folder: Path = KEPT) -> list[Row]:
+    """Run what is not kept yet, keep it, and give all rows. In little (`quick`), no row has a limit."""
+    cases = bench_case.quick() if quick else bench_case.full()
+    bench = Bench(cases, say, folder / ("wire-quick.json" if quick else "wire.json"), resume)
+    bench.run()
+    return rows_of(bench.in_order(), limits=not quick)
+
+
+def kept(folder: Path = KEPT) -> dict[str, Any]:
+    """The runs of the last whole bench, and what they were made with."""
+    return load(folder / "wire.json")
+
+
+def shown(rows: list[Row]) -> list[Row]:
+    """The rows as they fit a terminal."""
     found = []
-    for baud, size, ber, least in QUICK if quick else FULL:
-        runs = 1 if quick else RUNS
-        shares = [perch(baud, size, ber, seed) for seed in range(1, runs + 1)]
-        median = statistics.median(share for share, _ in shares)
-        worst = min(shares)[1]
-        row: dict[str, Any] = {
-            "baud": baud, "bytes": size, "bit error rate": ber, "perch": round(median, 4),
-            "repaired": worst.get("peer_repaired", 0), "resent": worst.get("resent", 0),
-        }  # fmt: skip
-        if shutil.which("sz") and shutil.which("rz"):
-            row["zmodem"] = median_of_zmodem(baud, size, ber, runs)
-        row["limit"] = least
-        if least is not None:
-            row["holds"] = median >= least
-        found.append(row)
+    for row in rows:
+        case = Case(**{name: row[name] for name in KEY})
+        result = "-"
+        if row["finished"]:
+            result = f"{row['MB/s']:.1f} MB/s" if "MB/s" in row else f"{row['share']:.4f}"
+        if "ms a cut" in row:
+            result += f", {row['ms a cut']:.0f} ms a cut, {row['bytes ratio']:.3f} x bytes"
+        finished = f"{row['finished']} of {row['runs']}"
+        line = {"what": case.words(), "result": result, "finished": finished, "limit": str(row.get("limit", "-"))}
+        found.append({**line, "holds": row.get("holds")})
     return found
 
 
-def median_of_zmodem(baud: int, size: int, ber: float, runs: int) -> float | str:
-    """The median share, or "not finished" as soon as one run is not: the next ones would wait as long."""
-    shares = []
-    for seed in range(1, runs + 1):
-        shares.append(zmodem(baud, size, ber, seed))
-        if not shares[-1]:
-            return "not finished"
-    return round(statistics.median(shares), 4)
+class Bench:
+    """The cases, the runs that are done, and the file that holds them."""
 
+    def __init__(self, cases: list[Case], say: Say, kept: Path, resume: bool) -> None:
+        self._cases = cases
+        self._say = say
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._about: dict[str, Any] = versions()
+        self._runs: list[Run] = []
+        earlier = load(kept) if resume else {"about": {}, "runs": []}
+        if earlier["runs"] and earlier["about"] != self._about:
+            say("The kept runs are of other versions: all is measured anew.")
+        elif earlier["runs"]:
+            self._runs = earlier["runs"]
+            say(f"{len(self._runs)} runs are kept from before.")
 
-def perch(baud: int, size: int, ber: float, seed: int) -> tuple[float, dict[str, Any]]:
-    """(share of the line rate, the sender's figures) of one file; share 0 when it was not finished."""
-    with tempfile.TemporaryDirectory() as folder, PtyWire(baud, ber, seed, process=True) as wire:
-        file = random_file(Path(folder), size)
-        command = [sys.executable, "-m", "hub_daemon.wire"]
-        common = ["--json", "--baud", str(baud)]
-        receiver = subprocess.Popen(
-            [*command, "receive", "--once", "--port", wire.b_path, "--out", f"{folder}/out", *common],
-            cwd=ROOT, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        time.sleep(1)  # its start is not the wire's time
+    def run(self) -> None:
+        alone = [job for job in self._jobs() if job[0].baud not in AT_ONCE]
+        beside = {baud: [job for job in self._jobs() if job[0].baud == baud] for baud in AT_ONCE}
+        for case, seed in alone:
+            self._one(case, seed)
+        pools = [ThreadPoolExecutor(count) for count in AT_ONCE.values()]
         try:
-            done = subprocess.run(
-                [*command, "send", str(file), "--port", wire.a_path, *common],
-                cwd=ROOT, stdout=subprocess.PIPE, timeout=WAIT_S,
-            )  # fmt: skip
-            receiver.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            return 0.0, {}
+            waiting = [
+                pool.submit(self._one, case, seed)
+                for pool, baud in zip(pools, AT_ONCE)
+                for case, seed in beside[baud]
+            ]
+            for future in waiting:
+                future.result()
+        except BaseException:
+            self._stopping = True
+            stop_programs()
+            raise
         finally:
-            if receiver.poll() is None:
-                receiver.kill()
-                receiver.communicate()
-        if done.returncode or receiver.returncode:
-            return 0.0, {}
-        figures = json.loads(done.stdout)
-        return size / figures["seconds_since_open"] / (baud / 10), figures
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
 
+    def _jobs(self) -> list[tuple[Case, int]]:
+        """Every run, Perch's of all wires before the peers' long ones."""
+        return [
+            (case, seed)
+            for peers in (False, True)
+            for case in self._cases
+            if (case.program in PEERS) is peers
+            for seed in range(1, case.runs + 1)
+        ]
 
-def zmodem(baud: int, size: int, ber: float, seed: int) -> float:
-    """Share of the line rate of one file by lrzsz; 0 when it was not finished or is not the same file."""
-    with tempfile.TemporaryDirectory() as folder, PtyWire(baud, ber, seed, process=True) as wire:
-        file = random_file(Path(folder), size)
-        out = Path(folder, "out")
-        out.mkdir()
-        # a shell would give them the tty without O_NONBLOCK
-        a, b = (os.open(path, os.O_RDWR | os.O_NOCTTY) for path in (wire.a_path, wire.b_path))
-        quiet = {"stderr": subprocess.DEVNULL}
-        receiver = subprocess.Popen(["rz", "-b", "-y", "-q"], stdin=b, stdout=b, cwd=out, **quiet)  # type: ignore[call-overload]
-        start = time.monotonic()
-        sender = subprocess.Popen(["sz", "-b", "-q", str(file)], stdin=a, stdout=a, **quiet)  # type: ignore[call-overload]
+    def _one(self, case: Case, seed: int) -> None:
+        with self._lock:
+            done = [run for run in self._runs if all(run[name] == value for name, value in case.key().items())]
+        if any(run["seed"] == seed for run in done):
+            return
+        if len(done) >= GIVE_UP_RUNS and case.program in PEERS and not any(run["finished"] for run in done):
+            return
+        run: Run = {**case.key(), "seed": seed, "load": round(os.getloadavg()[0], 2)}
+        begin = time.monotonic()
         try:
-            sender.wait(timeout=ZMODEM_WAIT_S)
-            seconds = time.monotonic() - start
-            receiver.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            seconds = 0.0
-        finally:
-            for process in (sender, receiver):
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-            os.close(a)
-            os.close(b)
-        received = out / file.name
-        whole = received.exists() and received.read_bytes() == file.read_bytes()
-        return size / seconds / (baud / 10) if seconds and whole else 0.0
+            run |= PROGRAMS[case.program](case, seed)
+        except NotFinished as why:
+            run |= {"finished": False, "why": str(why)}
+        except Exception as error:  # a fault in one run never ends the bench
+            run |= {"finished": False, "why": f"{type(error).__name__}: {error}"}
+        run["run_s"] = round(time.monotonic() - begin, 1)
+        with self._lock:
+            if self._stopping:
+                return  # ended by us: says nothing about the program
+            self._runs.append(run)
+            save(self._kept, {"about": self._about, "runs": self.in_order()})
+            total = sum(case.runs for case in self._cases)
+            self._say(f"{len(self._runs):3d} of {total}  {case.words()}, seed {seed}: {outcome(run)}")
+
+    def in_order(self) -> list[Run]:
+        """The runs of this bench's cases, in the order of the cases."""
+        found = []
+        for case in self._cases:
+            own = [run for run in self._runs if all(run[name] == value for name, value in case.key().items())]
+            found += sorted(own, key=lambda run: int(run["seed"]))
+        return found
 
 
-def random_file(folder: Path, size: int) -> Path:
-    file = folder / "video.bin"
-    file.write_bytes(os.urandom(size))
-    return file
+def outcome(run: Run) -> str:
+    if not run["finished"]:
+        return f"not finished: {run['why']}"
+    if not run["baud"]:
+        return f"{run['size'] / run['seconds'] / 1e6:.1f} MB/s"
+    return f"{share(run):.4f} in {run['seconds']:.2f} s"

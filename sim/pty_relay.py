@@ -4,6 +4,7 @@ import errno
 import os
 import queue
 import select
+import termios
 import threading
 import time
 import tty
@@ -42,6 +43,7 @@ class Side:
     def destroy(self) -> tuple[int, int]:
         """Hang up; bytes that the kernel held (written and not sent, arrived and not read) are gone with it."""
         self.path.unlink(missing_ok=True)
+        termios.tcflow(self._slave, termios.TCOOFF)  # else its user writes on while we look what was there
         held = drain(self.master), drain(self._slave)
         os.close(self._slave)
         os.close(self.master)

@@ -40,6 +40,18 @@ def say(word: str) -> None:
     print(f"{time.monotonic():.6f} {word}", flush=True)
 
 
+def end_with_the_bench() -> None:
+    """Reticulum waits for ever; the bench may be gone."""
+    bench = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == bench:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def receive(given: argparse.Namespace) -> int:
     identity = RNS.Identity()
     destination = RNS.Destination(identity, RNS.Destination.IN, RNS.Destination.SINGLE, "perch", "bench")
@@ -108,6 +120,7 @@ def main(argv: list[str]) -> int:
         command.add_argument("--port", required=True)
         command.add_argument("--baud", type=int, required=True)
     given = parser.parse_args(argv)
+    end_with_the_bench()
     with tempfile.TemporaryDirectory(prefix="perch-rns-") as folder:
         Path(folder, "config").write_text(CONFIG.format(port=given.port, baud=given.baud))
         RNS.Reticulum(configdir=folder, loglevel=1)
