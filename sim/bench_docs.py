@@ -21,6 +21,10 @@ CUTS_PICTURE = """![Bars for each kind of cut: goodput of each program as a shar
 the cuts, or the words "not finished". The table below has what it is made \
 from.](pictures/goodput-cuts.svg)
 """
+ABOUT_CUTS = """The cuts are exact to the byte and evenly over the file. In a hang-up a tty vanishes and comes back; in \
+a lift both ttys stay and what is sent is lost. A program that ended was started again at once with its option to \
+resume. A hundred hang-ups were asked of Perch alone.
+"""
 KINDS = {"hang-ups": "hang-ups, alternating sides", "lifts": "lifts, both directions dead"}
 
 
@@ -108,7 +112,7 @@ def cuts(rows: list[Row]) -> str:
             cell(row, "bytes ratio", ".3f"), row.get("limit") or "-",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + ABOUT_CUTS
 
 
 def unthrottled(rows: list[Row]) -> str:

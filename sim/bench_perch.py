@@ -61,8 +61,11 @@ def pulled(case: Case, seed: int) -> dict[str, Any]:
         pull = importlib.import_module("sim.bench_pull").pull
     except ModuleNotFoundError:
         raise NotFinished("sim.bench_pull is not there") from None
-    found = pull(case.baud, case.size, case.ber, seed)
-    return {"finished": True, **found}
+    reached, found = pull(case.baud, case.size, case.ber, seed)
+    if not reached:
+        raise NotFinished("the blob was not pulled whole")
+    run = {"finished": True, "seconds": round(found["seconds"], 4), "bytes_arrived": found["bytes_received"]}
+    return run | {"repaired": found["repaired"], "damaged": found["damaged"], "resent": found["sender"]["resent"]}
 
 
 def in_memory(case: Case, seed: int) -> dict[str, Any]:

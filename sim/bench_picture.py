@@ -96,13 +96,14 @@ def paint_goodput(figure: Figure, points: Points) -> None:
     panels[0].set_ylabel("goodput (share of the line rate)")
     words, names = panels[0].get_legend_handles_labels()
     if any(share is None for lines in points.values() for line in lines.values() for _, share in line):
-        words.append(panels[0].plot([], [], "x", color=INK, markersize=8)[0])
-        names.append("not finished")
+        words.append(panels[0].plot([], [], "o", color=INK, markersize=7, markerfacecolor=GROUND)[0])
+        names.append("hollow, at 0: not finished")
     figure.legend(words, names, loc="outside lower center", ncols=len(names), frameon=False)
 
 
 def not_finished(axes: Axes, x: float, program: str) -> None:
-    axes.plot([x], [0], "x", color=STYLES[program]["color"], markersize=8, markeredgewidth=2)
+    style = {**STYLES[program], "linestyle": "", "markersize": 7, "markerfacecolor": GROUND}
+    axes.plot([x], [0], **style)
 
 
 def paint_cuts(figure: Figure, points: Points) -> None:
