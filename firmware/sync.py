@@ -249,12 +249,15 @@ class Sync:
             self._status(Status.decode(payload))
 
     def _list(self, payload: bytes) -> None:
+        expected = len(self.sending.sendable())
         try:
             self.device.accept_list(payload)
             newest = self.device.inbox.list
             self._hub_s = max(self._hub_s, 0 if newest is None else newest.issued_s)
             self._receipts_sent.clear()
             self.fetching.list_changed()
+            if len(self.sending.sendable()) < expected:
+                self._hello()  # the list says what a lost custody record did not: the hub waits for fewer
         finally:
             if self.phase == LISTING:
                 self._enter(JOURNAL)
