@@ -28,7 +28,8 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 def finish(process: "subprocess.Popen[str]") -> tuple[int, dict, str]:
     out, errors = process.communicate(timeout=60)
     lines = out.strip().splitlines()
-    return process.returncode, json.loads(lines[-1]) if lines else {}, errors
+    figures = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+    return process.returncode, figures, errors
 
 
 @pytest.fixture
