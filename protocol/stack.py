@@ -184,12 +184,19 @@ class Stack:
             self._events.append(("down", reason))
 
     def _push(self) -> None:
-        """Session bytes into the link, as far as it has room."""
-        if self.session is None:
+        """Session bytes into the link, as far as it has room.
+
+        While the link has a record to send, a record is sealed only when it is full: a stream of odd pieces, as
+        MQTT packets are, then costs no more headers than one of even ones.
+        """
+        session = self.session
+        if session is None:
             return
         while True:
             if not self._unsent:
-                self._unsent = self.session.to_send()
+                if 0 < session.pending() < session.record_bytes <= self.link.waiting():
+                    return
+                self._unsent = session.to_send()
                 if not self._unsent:
                     return
             self._unsent_at += self.link.write(memoryview(self._unsent)[self._unsent_at :])

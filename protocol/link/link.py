@@ -151,6 +151,10 @@ class Link:
         """Bytes written that the peer has not acked yet."""
         return self._sender.written - self._sender.acked if self.up else 0
 
+    def waiting(self) -> int:
+        """Bytes written that have not been sent once."""
+        return self._sender.written - self._sender.fresh if self.up else 0
+
     def next_event(self) -> "Event | None":
         """The next event; data that is not taken here keeps its part of the peer's credit."""
         if self._events:
