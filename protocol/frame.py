@@ -263,12 +263,13 @@ class Reader:
     def _distance(self, syndrome: int, bits: int) -> int:
         """How many bits from the end of a body the one flip lies that leaves this syndrome; -1: none does.
 
-        Every 256th syndrome is in a table; from any other one, at most 255 shifts lead to the next of them.
+        Every 256th syndrome is in a table; any other one is stepped back to the one before it: no more steps
+        than the body has bits, so that a flood of short damaged segments costs no more than its bytes.
         """
-        for steps in range(_STRIDE_BITS):
+        for steps in range(min(_STRIDE_BITS, bits)):
             found = self._milestones.get(syndrome)
             if found is not None:
-                distance = found - steps
-                return distance if 0 <= distance < bits else -1
-            syndrome = (syndrome >> 1) ^ (_POLYNOMIAL if syndrome & 1 else 0)
+                distance = found + steps
+                return distance if distance < bits else -1
+            syndrome = (syndrome ^ _POLYNOMIAL) << 1 | 1 if syndrome >> 31 else syndrome << 1
         return -1
