@@ -17,7 +17,6 @@ from firmware.sync import SETTLED, SOFTWARE, Sync
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 from protocol.link import Link
-from protocol.noise import public_of
 from protocol.session import RESUME, Session
 from protocol.stack import Stack
 
@@ -39,10 +38,9 @@ class Dock:
         self._enrol: "EnrolDevice | None" = None
         self._grant: "Any" = None  # what the hub granted; nothing of it is kept before somebody here agreed
         self._answer = b""  # enrolment bytes that the session had no room for
-        self._ephemeral: "tuple[bytes, bytes] | None" = None  # of the next session, made while there is none
         self._offered = False  # a ticket, in a session that is not up yet
         self._plain = False  # the session that offered a ticket did not come up: the next one offers none
-        self._unkept = False  # the newest ticket is not in the storage yet
+        self._unkept = 0  # calls of to_send until the newest ticket is put into the storage
         self.refused = ""  # why the last docking or enrolment ended; for the page and the runner's log
         self._new_link()
 
@@ -71,10 +69,7 @@ class Dock:
             ticket = b"" if self._plain else identity.ticket
             self._offered = ticket != b""
             pattern = RESUME if ticket else "IK"
-            session = Session(
-                True, pair, self._random, pattern, roster.hub_x25519, ephemeral=self._ephemeral, ticket=ticket
-            )
-            self._ephemeral = None
+            session = Session(True, pair, self._random, pattern, roster.hub_x25519, ticket=ticket)
             session.record_bytes = limits.PIECE_BYTES
             return session
         from protocol.enrol import EnrolDevice  # once in a device's life: its heap is the docking's otherwise
@@ -94,9 +89,6 @@ class Dock:
         self.stack.tick(now)
         if self._sync is not None:
             self._sync.tick(now)
-        if self._ephemeral is None and self.stack.session is None and self.device.identity.enrolled:
-            private = self._random(32)
-            self._ephemeral = (private, public_of(private))
         self._events(now)
 
     def next_deadline(self) -> "int | None":
@@ -110,12 +102,13 @@ class Dock:
 
     def to_send(self, now: int) -> bytes:
         """Wire bytes that are due, about one burst; empty when there is nothing to say."""
+        if self._unkept:
+            self._unkept -= 1
+            if not self._unkept:
+                self.device.identity.keep_ticket()
         self._fill(now)
         data = self.stack.to_send(now)
         self._events(now)
-        if self._unkept and not data:  # while the wire waits for the hub
-            self._unkept = False
-            self.device.identity.keep_ticket()
         if self._sync is not None:
             self.device.can_lift = self._sync.phase == SETTLED and self.stack.unacked() == 0
         elif self._enrol is not None and self.device.identity.enrolled and not self.stack.unacked():
@@ -165,7 +158,7 @@ class Dock:
             self._offered = self._plain = False
             if self.stack.session is not None:
                 self.device.identity.ticket = self.stack.session.ticket
-                self._unkept = True
+                self._unkept = 2  # not before the hub has what it waits for
             self.device.log("dock")
             self._sync = Sync(self.device)
         elif self._enrol is not None:

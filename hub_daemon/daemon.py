@@ -45,7 +45,7 @@ from hub_daemon.moderation import Moderation
 from hub_daemon.options import arguments, configure
 from hub_daemon.people import People
 from hub_daemon.report import Reporter
-from hub_daemon.store import Store, items, log, tickets
+from hub_daemon.store import DatabaseError, Store, items, log, tickets
 from hub_daemon.wing import Wing
 from hub_daemon.wire_port import WireClosed, open_serial, tcp_listener
 from protocol.errors import Refusal
@@ -131,8 +131,12 @@ class Daemon:
 
     def find_ticket(self, device: Device) -> bytes | None:
         """What this device may come back with, if it is still good."""
-        with self.store.read() as tx:
-            return tickets.find(tx, device.id, self.clock())
+        try:
+            with self.store.read() as tx:
+                return tickets.find(tx, device.id, self.clock())
+        except DatabaseError as error:  # it docks without
+            self.fault("tickets", error)
+            return None
 
     async def dock(self, bay: Bay, device: Device, ticket: bytes, resumed: bool) -> None:
         """Make `bay` the device's only docking: the newest wins, an older one is closed."""

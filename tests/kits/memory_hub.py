@@ -38,6 +38,8 @@ class Kept:
         self.bundles_sent = 0
         self.chunks_sent = []
         self.list_signed = None
+        self.tickets = {}  # static key -> what that device may come back with
+        self.ups = []  # the pattern of each session
 
     def approve(self, item, author, text, media=(), signers=("may", "moe"), **more):
         """Put an item on the list; media is [(role, bytes, media type)]."""
@@ -86,8 +88,9 @@ class HubSide:
     def _session(self):
         self.enrol = EnrolHub(self.random)
         return Session(
-            False, self.kept.wing.hub_private, self.random, payload=self.enrol.commitment, accept=self._accept
-        )
+            False, self.kept.wing.hub_private, self.random, payload=self.enrol.commitment, accept=self._accept,
+            find_ticket=self.kept.tickets.get,
+        )  # fmt: skip
 
     def _accept(self, pattern, remote_static, payload):
         if pattern == "XX":
@@ -127,11 +130,13 @@ class HubSide:
                 return
             if event[0] == "up":
                 self._reset()
+                self.kept.ups.append(event[1])
                 if event[1] == "XX":
                     self.enrol.start(event[4], event[3], event[2])
                     self.out.extend(self.enrol.to_send())
                 else:
                     self.enrol = None
+                    self.kept.tickets[event[2]] = self.stack.session.ticket
                     for row in self.kept.wing.devices.values():
                         if row.x25519 == event[2]:
                             self.device = row.id
