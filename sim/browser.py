@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+WAIT_MS = 15_000  # for what a page does or shows: a busy machine takes its time
 
 # Where the network is closed, Chromium would look for its maker's hosts at every start.
 QUIET = [
@@ -20,6 +21,7 @@ FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-st
 def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         raise FileNotFoundError(f"{CHROMIUM} is not installed. Type: sudo apt-get install chromium")
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, headless=True, args=[*QUIET, *FAKE_CAMERA]
@@ -35,5 +37,5 @@ def window(browser: Browser, base_url: str, width: int = 1100, height: int = 900
     context = browser.new_context(
         base_url=base_url, viewport={"width": width, "height": height}, permissions=["camera", "microphone"]
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(WAIT_MS)
     return context
