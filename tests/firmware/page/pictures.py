@@ -3,9 +3,12 @@
 A real device in a small wing, its own page, Chromium with its own test picture as the camera.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
+
+from playwright.sync_api import expect
 
 from tests.firmware.page.serving import Cell, Served
 from tests.kits import chromium
@@ -67,7 +70,7 @@ def main(folder=FOLDER):
                 tab.goto(site.url + path)
                 if name == "write":
                     tab.fill("#text", "A plan for spring\nWe could grow beans in the yard.")
-                    tab.wait_for_timeout(900)
+                    expect(tab.locator("#kept")).to_have_text(re.compile("^Kept"))
                 shoot(tab, folder, name)
             record(tab, site, folder)
             cell.device.docked, cell.device.can_lift, cell.device.progress = True, False, (380_000, 1_000_000)
@@ -81,6 +84,7 @@ def main(folder=FOLDER):
                 tab.goto(site.url + "/settings")
                 tab.check("#" + control)
                 tab.click("#settings-save")
+                tab.wait_for_url("**/settings?saved=1")
             tab.goto(site.url + "/")
             shoot(tab, folder, "welsh-dark")
         new = Cell(Path(scratch) / "new", enrolled=False)

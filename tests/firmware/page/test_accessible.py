@@ -84,6 +84,7 @@ def test_every_page_has_names_landmarks_headings_contrast_and_large_targets(
     for control in ("colour-" + colour, "language-" + language, "size-" + size, "space-w", "read-yes"):
         tab.check("#" + control)
     tab.click("#settings-save")
+    tab.wait_for_url("**/settings?saved=1")
     titles = set()
     for path in paths:
         tab.goto(site.url + path)

@@ -43,10 +43,10 @@ class Running:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def ask(self, method, path, body=None, headers=None):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
                 connection.request(method, path, body, {"Origin": self.url, **(headers or {})})
                 answer = connection.getresponse()
                 return answer.status, answer.read()
