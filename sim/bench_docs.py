@@ -21,9 +21,9 @@ CUTS_PICTURE = """![Bars for each kind of cut: goodput of each program as a shar
 the cuts, or the words "not finished". The table below has what it is made \
 from.](pictures/goodput-cuts.svg)
 """
-ABOUT_CUTS = """The cuts are exact to the byte and evenly over the file. In a hang-up a tty vanishes and comes back; in \
-a lift both ttys stay and what is sent is lost. A program that ended was started again at once with its option to \
-resume. A hundred hang-ups were asked of Perch alone.
+ABOUT_CUTS = """The cuts are exact to the byte and evenly over the file. In a hang-up a tty vanishes and comes back; \
+in a lift both ttys stay and what is sent is lost. ZMODEM was started again at once, with its option to resume, \
+whenever one of its programs ended. A hundred hang-ups were asked of Perch alone.
 """
 KINDS = {"hang-ups": "hang-ups, alternating sides", "lifts": "lifts, both directions dead"}
 

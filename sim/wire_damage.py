@@ -7,7 +7,11 @@ NEVER = 1 << 62
 
 
 class Damage:
-    """Seeded damage of one direction, by the number of the bit or byte, not by the chunk."""
+    """Seeded damage of one direction, by the number of the bit or byte that crosses, not by the chunk.
+
+    `ber`: flips a bit (with `burst_bits` of 2 or more: bursts a bit); `lose` and `insert`: rates a byte. The gaps
+    between two events are geometric, so that they are independent, as noise is.
+    """
 
     def __init__(self, seed: int, ber: float, burst_bits: int, lose: float, insert: float) -> None:
         self._random = random.Random(seed)
@@ -55,7 +59,13 @@ class Damage:
         return bytes(out)
 
     def _next_of_burst(self) -> int:
-        """Bursts of about burst_bits, half of whose bits flip; `ber` is then the rate of bursts."""
-        if self._random.random() < 1 - 2 / self._burst_bits:
-            return 1 + self._random.getrandbits(1)
-        return self._gap(self._ber)
+        """The next flip: in the same burst, two bits on on average, or the first one of the next burst.
+
+        A burst has burst_bits / 2 flips and spans burst_bits on average; `ber` is then the rate of bursts.
+        """
+        if self._random.random() >= 1 - 2 / self._burst_bits:
+            return self._gap(self._ber)
+        step = 1
+        while self._random.getrandbits(1):
+            step += 1
+        return step
