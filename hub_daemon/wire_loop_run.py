@@ -12,7 +12,7 @@ from hub_daemon.wire_figures import Course, add_verdict
 from hub_daemon.wire_loop import FRAME_BYTES, Loop
 from hub_daemon.wire_report import Reporter
 from hub_daemon.wire_serial import Port, latency_timer_ms
-from hub_daemon.wire_verdict import WORDS, amount
+from hub_daemon.wire_verdict import amount, will_do
 from hub_daemon.wire_view import State, View
 
 NOTHING_S = 5.0  # with nothing back for so long there is no plug
@@ -53,7 +53,7 @@ class LoopRun:
             self._reporter.fail(self._why_nothing(), result)
             return 1
         self._reporter.tell(result, f"{amount(result['bytes'])} came back through the loop")
-        return int(WORDS.index(result["verdict_word"]) > WORDS.index("usable"))
+        return 0 if will_do(result["verdict_word"]) else 1
 
     def _over(self) -> bool:
         elapsed_s = self._elapsed_s()

@@ -15,7 +15,7 @@ from hub_daemon.wire_figures import Course, add_verdict, figures
 from hub_daemon.wire_files import Receiving, Sending
 from hub_daemon.wire_report import Reporter
 from hub_daemon.wire_serial import Port
-from hub_daemon.wire_verdict import WORDS, amount
+from hub_daemon.wire_verdict import amount, will_do
 from hub_daemon.wire_view import DRAW_S, State, View
 
 
@@ -97,9 +97,9 @@ class Run:
         """What keeps the ends apart: into the alarms, and returned where it is time to give up."""
         heard = self.end.silence()
         found = diagnose(heard) if heard is not None else None
-        self.progress.alarms = [found.words] if found is not None else []
         if found is not None and found.final:
             return found.words
+        self.progress.alarms = [found.words] if found is not None else []
         if self.gives_up and self.end.out_of_patience():
             words = found.words if found is not None else ""
             return f"nothing came from the other end for {self.options.patience_s:g} s. {words}".strip()
@@ -274,7 +274,7 @@ class CheckWire(Run):
             self.reporter.fail(f"the check was not finished: {check.failed or why}", self.result(False))
             return 1
         self.reporter.tell(result, f"checked {amount(check.in_bytes + check.out_bytes)} in both directions")
-        return int(WORDS.index(result["verdict_word"]) > WORDS.index("usable"))
+        return 0 if will_do(result["verdict_word"]) else 1
 
 
 def follow(progress: Progress, check: Check, end: End) -> None:

@@ -14,7 +14,8 @@ A yank cuts frames too: two bad ones in each direction are laid to each, and wha
     worn     up to 5e-5: slower                      up to nine times
     bad      more                                    ten times or more
 
-Less than 40 KB without an error say too little: the word is then "usable" at best.
+Less than 40 KB without an error say too little: the word is then "usable" at best. Where nothing was carried it is
+"unknown".
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WORDS = ("good", "usable", "worn", "bad")
+UNKNOWN = "unknown"
 RATES = (1e-6, 1e-5, 5e-5)  # the bit error rate up to which a wire is good, usable, worn
 YANKS = (0, 1, 9)  # ... and how often its port may have vanished
 TELLING_BYTES_MIN = 40_000  # without an error in so many bytes the rate is below 1e-5, with 95 % confidence
@@ -120,18 +122,19 @@ def judge(figures: Figures) -> Verdict:
     here, there = directions(figures)
     known = [one for one in (here, there) if one is not None]
     yanks = count(figures, "hangups") + count(figures, "peer_hangups")
-    place = max((one.place for one in known), default=0)
+    if not known:
+        verdict = Verdict(UNKNOWN, "Nothing was carried, so nothing is known of the wire.")
+        _advise(verdict, figures, known, yanks, False)
+        return verdict
+    place = max(one.place for one in known)
     place = max(place, sum(yanks > limit for limit in YANKS))
-    short = not any(one.events for one in known) and any(one.carried < TELLING_BYTES_MIN for one in known or [_NOTHING])
+    short = not any(one.events for one in known) and any(one.carried < TELLING_BYTES_MIN for one in known)
     if short:
         place = max(place, 1)
     word = WORDS[place]
     verdict = Verdict(word, f"The wire is {word}: {_what(here, there, short)}.", here=here, there=there)
     _advise(verdict, figures, known, yanks, short)
     return verdict
-
-
-_NOTHING = Estimate(0, 0, 0.0, 0.0, 1.0, "none")
 
 
 def directions(figures: Figures) -> tuple[Estimate | None, Estimate | None]:
@@ -152,9 +155,12 @@ def directions(figures: Figures) -> tuple[Estimate | None, Estimate | None]:
     return found[0], found[1]
 
 
+def will_do(word: str) -> bool:
+    """Whether a wire of this word may stay."""
+    return word in ("good", "usable")
+
+
 def _what(here: Estimate | None, there: Estimate | None, short: bool) -> str:
-    if here is None and there is None:
-        return "nothing was carried, so nothing is known of it"
     if here is None or there is None:
         one = here or there
         assert one is not None
@@ -217,7 +223,7 @@ def _advise_on_speed(say: Any, figures: Figures, verdict: Verdict) -> None:
         )
     share = figures.get("goodput_of_line_rate")
     measured = figures.get("command") == "check" and not count(figures, "hangups")
-    if measured and isinstance(share, (int, float)) and share < SLOW_SHARE and verdict.word in ("good", "usable"):
+    if measured and isinstance(share, (int, float)) and share < SLOW_SHARE and will_do(verdict.word):
         say(
             f"The wire is not what slows it: {share:.0%} of the line rate. An adapter or a computer does not keep up, "
             "or flow control holds it back."

@@ -23,7 +23,7 @@ SPARK_CELLS = 20
 BAR_CELLS = 30
 BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = "_.-=+*%#"
-STYLES = {"good": "green", "usable": "green", "worn": "yellow", "bad": "red"}
+STYLES = {"good": "green", "usable": "green", "worn": "yellow", "bad": "red", "unknown": "yellow"}
 
 
 @dataclass
@@ -88,7 +88,7 @@ def draw(state: State, plain: bool = False) -> RenderableType:
         left = f", {clock_words(state.remaining_s)} left" if state.remaining_s is not None else ""
         parts.append(Text(f"{full * filled}{empty * (BAR_CELLS - filled)} {state.share:4.0%}  {state.done}{left}"))
     parts += [_loop_table(state, plain) if state.loop else _table(state, plain), _foot(state)]
-    parts += [Text(alarm, style="red") for alarm in state.alarms]
+    parts += [Text(f"! {alarm}", style="red") for alarm in state.alarms]
     parts.append(Text("Ctrl-C ends it with a summary.", style="dim"))
     return Group(*parts)
 

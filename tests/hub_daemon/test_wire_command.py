@@ -62,33 +62,44 @@ def test_a_file_arrives_with_the_same_digest_over_a_clean_wire(file: Path, tmp_p
     assert not list((tmp_path / "out").glob("*.part"))
 
 
-def test_a_damaged_wire_is_repaired_and_named(file: Path, tmp_path: Path) -> None:
-    with PtyWire(ber=1e-4, seed=5, process=True) as wire:
-        sender, receiver = both(wire, file, tmp_path / "out")
+@pytest.fixture
+def megabyte(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(random.Random(2).randbytes(1 << 20))
+    return path
+
+
+def test_a_megabyte_passes_a_bit_error_rate_of_1e_4_with_the_same_digest(megabyte: Path, tmp_path: Path) -> None:
+    with PtyWire(0, ber=1e-4, seed=5, process=True) as wire:
+        sender, receiver = both(wire, megabyte, tmp_path / "out")
         code, sent, errors = finish(sender)
         assert code == 0, errors
-        assert finish(receiver)[0] == 0
-    assert sha256(tmp_path / "out" / file.name) == sha256(file)
-    assert sent["peer_repaired"] > 50 and "bad" in sent["verdict"]
+        code, received, errors = finish(receiver)
+        assert code == 0, errors
+    assert sent["sha256"] == received["sha256"] == sha256(megabyte) == sha256(tmp_path / "out" / "file")
+    assert sent["peer_repaired"] > 50 and sent["verdict_word"] == "bad" and sent["peer_bytes_received"] > 1 << 20
+    there = sent["peer_bit_error_rate"]
+    assert there["kind"] == "bits" and 0.7e-4 < there["rate"] < 1.4e-4  # the wire has 1e-4
 
 
-def test_twenty_hang_ups_lose_nothing_and_send_little_again(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(random.Random(2).randbytes(1 << 20))
-    with PtyWire(process=True) as wire:
-        sender, receiver = both(wire, file, tmp_path / "out")
-        deadline = time.monotonic() + 20
-        while wire.counters()["ab"]["passed"] < 20_000 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        for index in range(20):
+def test_a_megabyte_passes_twenty_hang_ups_with_the_same_digest(megabyte: Path, tmp_path: Path) -> None:
+    with PtyWire(1_500_000, process=True) as wire:
+        sender, receiver = both(wire, megabyte, tmp_path / "out")
+        for index in range(20):  # the next one when some more of the file has passed
+            passed = wire.counters()["ab"]["passed"]
+            deadline = time.monotonic() + 20
+            while wire.counters()["ab"]["passed"] < passed + 20_000 and time.monotonic() < deadline:
+                time.sleep(0.005)
             wire.hangup("ab"[index % 2], 0.05)
-            time.sleep(0.12)
         code, sent, errors = finish(sender)
         assert code == 0, errors
-        code, received, _ = finish(receiver)
-    assert code == 0 and received["sha256"] == sha256(file) == sha256(tmp_path / "out" / "file")
-    assert sent["hangups"] + received["hangups"] >= 10 and "vanished" in sent["verdict"]
+        code, received, errors = finish(receiver)
+        assert code == 0, errors
+    assert received["sha256"] == sent["sha256"] == sha256(megabyte) == sha256(tmp_path / "out" / "file")
+    assert sent["hangups"] == received["hangups"] == 10 and sent["yanks"] == 20 and "vanished" in sent["verdict"]
+    assert sent["down_ms"] >= 10 * 50 and sent["peer_down_ms"] >= 10 * 50
     assert sent["sessions"] == 1  # the yanks were waited out: no new handshake
+    assert sent["bytes_sent"] < 2.5 * (1 << 20)
 
 
 def test_a_killed_sender_goes_on_from_what_is_on_the_receivers_disk(tmp_path: Path) -> None:
