@@ -16,6 +16,7 @@ LINK_RANGES_MAX = const(64)  # received pieces one ack can name, and a receiver 
 LINK_FLIGHT_FRAMES_MAX = const(2048)  # frames in flight: tiny writes must not grow the list without end
 LINK_CLAIM_BLOCK_BYTES = const(64)  # of a damaged frame, as much is right or wrong together: two flips spoil 128 bytes
 LINK_CLAIMS_MAX = const(4)  # damaged frames asked about at once; more of them come again whole
+LINK_CLAIM_FLIGHTS_MAX = const(128)  # a claim is about one of the oldest frames in flight: 100 ms of the shortest ones
 LINK_QUIET_MS_MIN = const(100)  # a stream whose acks stop for so long pauses: what it sends now may go nowhere
 LINK_QUIET_ASK_MS = const(25)  # ... and asks this often whether the wire is back: 11 bytes each
 LINK_ACK_WAIT_MS_MAX = const(20)  # received bytes wait this long for company before they are acked

@@ -21,7 +21,7 @@ import struct
 
 from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Refusal
-from protocol.limits import LINK_CLAIM_BLOCK_BYTES, LINK_GREETING_BYTES_MAX
+from protocol.limits import LINK_CLAIM_BLOCK_BYTES, LINK_DATA_BYTES_MAX, LINK_GREETING_BYTES_MAX, LINK_RANGES_MAX
 
 if TYPE_CHECKING:
     Ranges = list[tuple[int, int]]
@@ -156,14 +156,18 @@ def refer_frame(offset: int, serial: int, runs: "Runs") -> bytes:
 
 
 def parse_refer(payload: bytes) -> "tuple[int, int, Runs]":
-    """(offset modulo 2^24, serial, runs relative to the offset); raises LinkRefusal where sizes are wrong."""
+    """(offset modulo 2^24, serial, runs relative to the offset); raises LinkRefusal where no frame holds them."""
     if len(payload) <= HEADER_BYTES or (len(payload) - HEADER_BYTES) % RUN_BYTES:
         raise LinkRefusal("REFER of a wrong size")
     first, serial = struct.unpack(">IH", payload[:HEADER_BYTES])
     runs = []
+    end = 0
     for at in range(HEADER_BYTES, len(payload), RUN_BYTES):
         skip, size, crc = struct.unpack(_RUN, payload[at : at + RUN_BYTES])
-        runs.append((skip, skip + size, crc))
+        if skip < end or size == 0 or skip + size > LINK_DATA_BYTES_MAX:
+            raise LinkRefusal("REFER with runs that are in no frame")  # each is read to be checked: once at most
+        end = skip + size
+        runs.append((skip, end, crc))
     return first & 0xFFFFFF, serial, runs
 
 
@@ -181,7 +185,8 @@ class Ack:
 def parse_ack(payload: bytes) -> Ack:
     """Raises LinkRefusal where sizes are wrong or ranges are empty, touching or descending."""
     size = struct.calcsize(_ACK)
-    if len(payload) < size or (len(payload) - size) % _RANGE_BYTES:
+    rest = len(payload) - size
+    if rest < 0 or rest % _RANGE_BYTES or rest > _RANGE_BYTES * LINK_RANGES_MAX:
         raise LinkRefusal("ACK of a wrong size")
     first, newest, damage, credit = struct.unpack(_ACK, payload[:size])
     ranges = []

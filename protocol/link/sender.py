@@ -3,6 +3,7 @@
 from protocol.compat import TYPE_CHECKING, const
 from protocol.limits import (
     LINK_CLAIM_BLOCK_BYTES,
+    LINK_CLAIM_FLIGHTS_MAX,
     LINK_FLIGHT_FRAMES_MAX,
     LINK_TAIL_MS_MAX,
     LINK_TAIL_MS_MIN,
@@ -146,9 +147,10 @@ class Sender:
         """
         start = self.acked + (offset24 - self.acked) % OFFSETS
         index = 0
-        while index < len(self.flight) and (self.flight[index][1] != start or self.flight[index][2] <= start):
+        oldest = min(len(self.flight), LINK_CLAIM_FLIGHTS_MAX)
+        while index < oldest and (self.flight[index][1] != start or self.flight[index][2] <= start):
             index += 1
-        if index == len(self.flight):
+        if index == oldest:
             return
         stop = self.flight[index][2]
         end = min(start + size, stop)
