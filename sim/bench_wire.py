@@ -20,7 +20,8 @@ from sim.bench_peers import NotFinished, stop_programs
 from sim.bench_results import KEY, Row, Run, load, rows_of, save, share, versions
 
 KEPT = Path(__file__).resolve().parent.parent / "build" / "bench"
-PROGRAMS: dict[str, Callable[[Case, int], dict[str, Any]]] = {
+Programs = dict[str, Callable[[Case, int], dict[str, Any]]]
+PROGRAMS: Programs = {
     PERCH: bench_perch.perch, PULL: bench_perch.pulled, MEMORY: bench_perch.in_memory,
     ZMODEM: bench_peers.zmodem, RNS: bench_peers.reticulum,
 }  # fmt: skip
@@ -61,13 +62,17 @@ def shown(rows: list[Row]) -> list[Row]:
 class Bench:
     """The cases, the runs that are done, and the file that holds them."""
 
-    def __init__(self, cases: list[Case], say: Say, kept: Path, resume: bool) -> None:
+    def __init__(
+        self, cases: list[Case], say: Say, kept: Path, resume: bool, programs: Programs = PROGRAMS,
+        about: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self._cases = cases
         self._say = say
         self._kept = kept
         self._lock = threading.Lock()
         self._stopping = False
-        self._about: dict[str, Any] = versions()
+        self._programs = programs
+        self._about = versions() if about is None else about
         self._runs: list[Run] = []
         earlier = load(kept) if resume else {"about": {}, "runs": []}
         if earlier["runs"] and earlier["about"] != self._about:
@@ -118,7 +123,7 @@ class Bench:
         run: Run = {**case.key(), "seed": seed, "load": round(os.getloadavg()[0], 2)}
         begin = time.monotonic()
         try:
-            run |= PROGRAMS[case.program](case, seed)
+            run |= self._programs[case.program](case, seed)
         except NotFinished as why:
             run |= {"finished": False, "why": str(why)}
         except Exception as error:  # a fault in one run never ends the bench
