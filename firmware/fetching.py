@@ -182,8 +182,11 @@ class Fetching:
                 storage.write(inboxes.LEAVES + name, event[1])
             elif event[0] == "chunk":
                 storage.blob_write(inboxes.PART + name, event[1] * CHUNK_BYTES, event[2])
+                if (event[1] + 1) % blob.LEAF_CHUNKS and event[1] + 1 < fetch.count:
+                    continue  # half a leaf: durable together with the other half
                 storage.blob_sync(inboxes.PART + name)
-                fetch.stored(event[1])
+                for index in range(self._stored, event[1] + 1):
+                    fetch.stored(index)
                 self._stored = event[1] + 1
             elif event[0] == "done":
                 storage.blob_commit(inboxes.PART + name, inboxes.BLOB + name)

@@ -133,7 +133,10 @@ class BlobStore:
 
     def open_part(self, root: bytes, size: int) -> Part:
         """Start or resume an arriving blob."""
-        return Part(self._parts / root.hex(), root, size)
+        path, final = self._parts / root.hex(), self.path(root)
+        if not self.has(root) and (moved := final.with_name(final.name + ".leaves")).exists():
+            os.replace(moved, path.with_name(path.name + ".leaves"))  # a cut in the middle of `commit`
+        return Part(path, root, size)
 
     def commit(self, part: Part) -> None:
         """A complete part becomes a blob: durable when this returns."""

@@ -19,7 +19,7 @@ from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters,
 from hub_daemon.wing import Wing
 from protocol import blob as blob_records
 from protocol import cbor
-from protocol.blob import Fetch, Want
+from protocol.blob import LEAF_CHUNKS, Fetch, Want
 from protocol.errors import Refusal
 from protocol.limits import CHUNK_BYTES, CODE_CHARS_MAX, SEALED_BYTES_MAX
 from protocol.records import envelope as envelope_records
@@ -313,7 +313,8 @@ class Exchange:
                 part.put_leaves(event[1])
             elif event[0] == "chunk":
                 part.append(event[2])
-                if part.unsynced >= SYNC_CHUNKS or fetch.taken_all:
+                whole = (event[1] + 1) % LEAF_CHUNKS == 0 or event[1] + 1 == fetch.count  # half a leaf is nothing yet
+                if whole and (part.unsynced >= SYNC_CHUNKS or fetch.taken_all):
                     first = part.stored_chunks
                     part.sync()
                     for index in range(first, part.stored_chunks):
