@@ -42,6 +42,7 @@ class Line:
         self.offered = 0  # bytes that went onto the wire
         self.crossed = 0  # ... and got to the other end of it, before damage
         self.discarded = 0  # ... and did not, because it was cut or nobody was there
+        self.stranded = 0  # crossed, but the other end had hung up when it arrived
         self.passed = 0  # bytes that arrived in the other tty, after damage
         self.overrun = 0  # ... and found the receiver's buffer full
         self.destroyed = 0  # written into the tty, but not on the wire yet when it hung up
@@ -104,7 +105,7 @@ class Line:
 
     def lose_arrived(self) -> None:
         """The receiver's port is gone: what has not reached it finds nobody."""
-        self.discarded += sum(len(data) for _, data in self.arrived)
+        self.stranded += sum(len(data) for _, data in self.arrived)
         self.arrived.clear()
 
     def wait_s(self, now: float) -> float:
@@ -121,6 +122,6 @@ class Line:
         """What happened to how many bytes (`flipped`: bits) of this direction."""
         return {
             "offered": self.offered, "crossed": self.crossed, "passed": self.passed, "discarded": self.discarded,
-            "overrun": self.overrun, "destroyed": self.destroyed, "unread": self.unread,
+            "stranded": self.stranded, "overrun": self.overrun, "destroyed": self.destroyed, "unread": self.unread,
             "flipped": self.damage.flipped, "lost": self.damage.lost, "inserted": self.damage.inserted,
         }  # fmt: skip

@@ -153,9 +153,9 @@ def test_a_hang_up_of_the_receiver_takes_what_has_not_arrived() -> None:
     look(one, bytearray(), 0.005)
     one.there = False
     one.lose_arrived()
-    assert 499 <= one.discarded <= 500
+    assert 499 <= one.stranded == one.crossed <= 500
     look(one, bytearray(), 0.1)
-    assert one.discarded == 1000
+    assert one.stranded + one.discarded == one.offered == 1000
 
 
 # damage
