@@ -1,7 +1,7 @@
 """Fuzzing: which inputs are worth keeping, and how small they can be.
 
 An input's worth is the set of edges (line to line, in the code under test) that it alone runs among those kept. The
-smallest inputs are asked first; what is kept is cut down as long as it still runs its edges.
+richest inputs are taken first; what is kept is cut down as long as it still runs its edges.
 """
 
 from __future__ import annotations
@@ -65,21 +65,22 @@ def smaller(data: bytes, good: Callable[[bytes], bool], tries: int = CUTS_MAX) -
 
 
 def keep(function: Function, kept: Iterable[bytes], fresh: Iterable[bytes], most: int, bytes_max: int) -> list[bytes]:
-    """At most `most` inputs of at most `bytes_max` bytes: what is kept already, then what runs edges that are new."""
-    out: list[bytes] = []
+    """What is kept already, then what runs edges that are new, the richest first, cut down: at most `most` inputs.
+
+    Of at most `bytes_max` bytes each.
+    """
+    out = sorted(set(kept), key=len)
     known: set[Edge] = set()
-    for data in sorted(set(kept), key=len):
-        ran = edges(function, data)
-        out.append(data)
-        known |= ran
-    for data in sorted(set(fresh), key=len):
-        if len(out) >= most or len(data) > 8 * bytes_max:
-            break
-        new = edges(function, data) - known
+    for data in out:
+        known |= edges(function, data)
+    ran = {data: edges(function, data) for data in sorted(set(fresh), key=len) if len(data) <= 2 * bytes_max}
+    while len(out) < most and ran:
+        best = max(ran, key=lambda data: (len(ran[data] - known), -len(data)))
+        new = ran.pop(best) - known
         if not new:
-            continue
-        data = smaller(data, lambda less, new=new: new <= edges(function, less))  # type: ignore[misc]
-        if len(data) <= bytes_max:
-            out.append(data)
-            known |= new
+            break
+        less = smaller(best, lambda part, new=new: new <= edges(function, part))  # type: ignore[misc]
+        if len(less) <= bytes_max:
+            out.append(less)
+            known |= edges(function, less)
     return out

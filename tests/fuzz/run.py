@@ -2,7 +2,7 @@
 
     python -m tests.fuzz.run [--minutes N] [--targets NAME,NAME] [--jobs N]
     python -m tests.fuzz.run --replay tests/fuzz/found/NAME-DIGEST    run one input again
-    python -m tests.fuzz.run --seed                                   write the seeds into the corpus
+    python -m tests.fuzz.run --anew                                   choose the corpus again, from itself and the seeds
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.fuzz.keep import keep, smaller
 from tests.fuzz.targets import FOUND, INPUT_BYTES_MAX, TARGETS, Target
 
 ROOT = Path(__file__).resolve().parents[2]
-KEPT_MAX = 12  # inputs of one target in the corpus ...
+KEPT_MAX = 6  # inputs of one target in the corpus, times its weight ...
 KEPT_BYTES_MAX = 1200  # ... and bytes of one of them
 SECONDS_MIN = 2.0
 INPUT_S_MAX = 10  # one input that takes longer is a find
@@ -121,12 +121,21 @@ def failure(chosen: Target, data: bytes) -> str:
     return ""
 
 
-def enter(chosen: Target, fresh: Iterable[bytes], most: int = KEPT_MAX) -> int:
-    """Put what is worth it into the corpus, each named by its digest; returns how many inputs are new there."""
-    kept = [path.read_bytes() for path in chosen.corpus()]
+def enter(chosen: Target, fresh: Iterable[bytes], anew: bool = False) -> int:
+    """Put what is worth it into the corpus, each named by its digest; returns how many inputs are new there.
+
+    `anew`: what is there has to show its worth again, so that the corpus gets smaller where the code did.
+    """
+    there = {path.read_bytes(): path for path in chosen.corpus()}
+    if anew:
+        fresh = [*fresh, *there]
     added = 0
-    for data in keep(chosen.function, kept, fresh, most, KEPT_BYTES_MAX):
-        if data not in kept:
+    wanted = keep(chosen.function, () if anew else there, fresh, KEPT_MAX * chosen.weight, KEPT_BYTES_MAX)
+    for data, path in there.items():
+        if data not in wanted:
+            path.unlink()
+    for data in wanted:
+        if data not in there:
             chosen.folder.mkdir(parents=True, exist_ok=True)
             (chosen.folder / digest_of(data)).write_bytes(data)
             added += 1
@@ -176,7 +185,7 @@ def fuzz(chosen: list[Target], minutes: float, jobs: int, console: Console) -> i
     crashed = [run for run in runs if run.crash]
     for run in crashed:
         assert run.crash is not None
-        console.print(f"[bold red]{run.target.name}[/] failed. Once more, alone:")
+        console.print(f"[bold red]{run.target.name}[/] failed. Once more, alone (what it said: {run.crash.name}.log):")
         console.print(f"  {sys.executable} -m tests.fuzz.run --replay {run.crash.relative_to(ROOT)}", soft_wrap=True)
     total = sum(run.executions for run in runs)
     console.print(f"{total:,} inputs, {len(runs)} targets, {sum(run.fresh for run in runs)} inputs new in the corpus, "
@@ -197,7 +206,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--targets", default="", help="names or beginnings of names, with commas; all of them else")
     parser.add_argument("--replay", type=Path)
-    parser.add_argument("--seed", action="store_true", help="put the seeds into the corpus, and end")
+    parser.add_argument("--anew", action="store_true", help="choose the corpus again, from itself and the seeds")
     options = parser.parse_args()
     if options.replay:
         return replay(options.replay)
@@ -206,8 +215,9 @@ def main() -> int:
     if not chosen:
         parser.error(f"no such target; there are {', '.join(TARGETS)}")
     console = Console()
-    if options.seed:
-        console.print(f"{sum(enter(each, each.seeds()) for each in chosen)} seeds entered")
+    if options.anew:
+        for each in chosen:
+            console.print(f"{each.name}: {enter(each, each.seeds(), anew=True)} new, {len(each.corpus())} kept")
         return 0
     return fuzz(sorted(chosen, key=lambda each: -each.weight), options.minutes, options.jobs, console)
 
