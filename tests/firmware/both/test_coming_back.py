@@ -129,3 +129,32 @@ def test_an_enrolment_begins_without_a_ticket():
     assert device.identity.ticket == b""
     wing.enrol(device, "ann")
     assert storage.read(TICKET) is None and device.identity.ticket == b""
+
+
+def test_a_hub_that_started_anew_answers_a_stale_session_at_once_and_under_fresh_keys():
+    visit = Visit()
+    hub = HubSide(visit.kept, Seeded("before"))
+    settled = lambda: visit.device.phase == "settled" and visit.device.can_lift  # noqa: E731
+    now, _ = join(visit.dock, hub, settled)
+    stale = hub.stack.session
+    hub = HubSide(visit.kept, Seeded("after"))  # the device is not told
+    begun = now
+    now, _ = join(visit.dock, hub, lambda: hub.hello is not None and settled(), now)
+    assert now - begun < 1000
+    assert visit.kept.ups == ["IK", "IKpsk2"]
+    keys = [one._key for session in (stale, hub.stack.session) for one in (session._sender, session._receiver)]
+    assert len(set(keys)) == 4
+
+
+def test_a_device_that_started_anew_ends_the_hubs_stale_session_at_once_and_under_fresh_keys():
+    visit = Visit()
+    hub = HubSide(visit.kept, Seeded("hub"))
+    now, _ = join(visit.dock, hub, lambda: visit.device.phase == "settled" and visit.device.can_lift)
+    stale = hub.stack.session
+    visit.new_dock()  # the power went and came
+    begun = now
+    now, _ = join(visit.dock, hub, lambda: visit.device.phase == "settled" and visit.device.can_lift, now)
+    assert now - begun < 1000
+    assert visit.kept.ups == ["IK", "IKpsk2"]
+    keys = [one._key for session in (stale, hub.stack.session) for one in (session._sender, session._receiver)]
+    assert len(set(keys)) == 4
