@@ -13,6 +13,7 @@ from collections.abc import Callable
 from hub_daemon.broker import Account
 from hub_daemon.exchange import Exchange
 from hub_daemon.filter import BayFilter
+from hub_daemon.store import tickets
 from protocol import mqtt
 from protocol.link import Link
 from protocol.records import topics
@@ -36,6 +37,7 @@ class ExchangeSide:
         self.change = change
         self.heard = heard
         self.device = b""
+        self.patterns: list[str] = []  # of the sessions so far
         self._random = random
         self._clock_ms = clock_ms
         self.stack = Stack(Link(random(8)), self._session)
@@ -47,7 +49,15 @@ class ExchangeSide:
         keys = self.exchange.keys
         self.exchange.wing.load()
         accept = lambda pattern, static, payload: self.exchange.wing.device_by_static(static) is not None  # noqa: E731
-        return Session(False, (keys.x25519, keys.x25519_public), self._random, payload=b"", accept=accept)
+        return Session(False, (keys.x25519, keys.x25519_public), self._random, payload=b"", accept=accept,
+                       find_ticket=self._find_ticket)  # fmt: skip
+
+    def _find_ticket(self, static: bytes) -> bytes | None:
+        found = self.exchange.wing.device_by_static(static)
+        if found is None:
+            return None
+        with self.exchange.store.read() as tx:
+            return tickets.find(tx, found.id, self._clock_ms())
 
     def receive(self, data: bytes, now: int) -> None:
         self.stack.receive(data, now)
@@ -74,6 +84,8 @@ class ExchangeSide:
         """The docking is over: the session went, or the port closed."""
         if self.device:
             self.exchange.lifted(self.device)
+            with self.exchange.store.write() as tx:
+                tickets.lifted(tx, self.device, self._clock_ms())
         self.device = b""
         self._filter = None
         self._passed.clear()
@@ -85,7 +97,9 @@ class ExchangeSide:
                 self.end()
                 found = self.exchange.wing.device_by_static(event[2])  # type: ignore[misc]
                 assert found is not None
-                self.exchange.docked(found.id, self._clock_ms())
+                assert self.stack.session is not None
+                self.exchange.docked(found.id, self._clock_ms(), self.stack.session.ticket)
+                self.patterns.append(str(event[1]))
                 self.device = found.id
                 self._filter = BayFilter(WING, found.id, Account("bay", ""))
             elif event[0] == "data":

@@ -2,8 +2,9 @@
 
 What a cut leaves is modelled on what POSIX and SQLite promise. Bytes of a file are there once its fsync returned; a
 name is there, or changed, once the fsync of its directory returned; before that all of it may be there or none
-(`keep_unsynced`). A commit with synchronous=FULL is there once COMMIT returned; in the middle of it (TORN) the
-write-ahead log ends anywhere, which SQLite finds by its checksums.
+(`keep_unsynced`). A rename is one change, as every file system with a journal keeps it. A commit with synchronous=FULL
+is there once COMMIT returned; in the middle of it (TORN) the write-ahead log ends anywhere, which SQLite finds by its
+checksums.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class FaultyDisk:
         fill(directory, files)
         self._names: dict[str, int] = {}  # durable entries -> inode
         self._bytes: dict[int, bytes] = {}  # durable bytes of an inode
+        self._renamed: list[tuple[Path, Path]] = []
         for name in files:
             inode = (directory / name).stat().st_ino
             self._names[name], self._bytes[inode] = inode, files[name]
@@ -83,7 +85,11 @@ class FaultyDisk:
         self._bytes[path.stat().st_ino] = path.read_bytes()
 
     def note_names(self, directory: Path) -> None:
-        """Every name in this directory is on the disk as it is now."""
+        """Every name in this directory is on the disk as it is now, and what was renamed is nowhere else."""
+        for source, target in self._renamed:
+            if directory in (source.parent, target.parent):
+                self._names.pop(source.relative_to(self.directory).as_posix(), None)
+        self._renamed = [pair for pair in self._renamed if directory not in (pair[0].parent, pair[1].parent)]
         folder = directory.relative_to(self.directory).as_posix() + "/"
         gone = [name for name in self._names if name.startswith(folder) and "/" not in name[len(folder) :]]
         for name in gone:
@@ -91,6 +97,9 @@ class FaultyDisk:
         for path in directory.iterdir():
             if path.is_file():
                 self._names[folder + path.name] = path.stat().st_ino
+
+    def note_rename(self, source: Path, target: Path) -> None:
+        self._renamed.append((source, target))
 
     def forget(self, inode: int) -> None:
         """A new file: whatever an older one of this inode had is not its."""
@@ -189,7 +198,11 @@ class _Os:
         self._counted(act)
 
     def replace(self, source: Any, target: Any) -> None:
-        self._counted(lambda: os.replace(source, target))
+        def act() -> None:
+            os.replace(source, target)
+            self._disk.note_rename(Path(source), Path(target))
+
+        self._counted(act)
 
 
 class _Store(Store):

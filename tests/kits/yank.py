@@ -7,23 +7,33 @@ many bytes each way and is then lifted. Nothing is random and no clock is read: 
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
+import os
 import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from firmware.device import Device
 from firmware.dock import Dock
+from hub_daemon import exchange as exchanges
 from hub_daemon.blobs import BlobStore
 from hub_daemon.exchange import Exchange
 from hub_daemon.store import Store
 from hub_daemon.wing import Wing
+from protocol.blob import LEAF_CHUNKS
 from protocol.records.hello import Status
 from tests.kits.exchange_side import ExchangeSide
 from tests.kits.faulty_disk import FaultyDisk
 from tests.kits.faulty_storage import FaultyStorage, PowerCut
 from tests.kits.hub import WING
 from tests.kits.wing import START_S, Seeded
-from tests.kits.yank_scene import START_MS, Scene
+from tests.kits.yank_scene import START_MS, Scene, make_scene
 from tests.kits.yank_witness import Witness
 
 UP, DOWN = "up", "down"
@@ -66,19 +76,24 @@ Cut = WireCut | PowerLoss
 
 
 class Visit:
-    """A device at a dock, from its seat until everything is done. `carried` counts bytes since the last cut."""
+    """A device at a dock, from its seat until everything is done. `wire` is what arrived since the last cut."""
 
-    def __init__(self, scene: Scene, directory: Path) -> None:
+    def __init__(self, scene: Scene, directory: Path, ticket: bool = True) -> None:
         self.scene = scene
-        self.now = 0
-        self.carried = {UP: 0, DOWN: 0}
+        self.now = scene.now
+        self.wire = {UP: bytearray(), DOWN: bytearray()}
+        self.cuts = 0  # how many happened: fewer than asked for when everything was done before
+        self.operations = {DEVICE: 0, HUB: 0}  # of the storages, when everything was done
         self._disks = 0
         self._random = Seeded("visit")
         self._directory = directory
         self._queues = {UP: bytearray(), DOWN: bytearray()}
         self._settled = False
         self.witness = Witness(scene, directory / "witness")
-        self.storage = FaultyStorage(scene.device_files, scene.device_blobs)
+        files = dict(scene.device_files)
+        if not ticket:
+            del files["keys/ticket"]
+        self.storage = FaultyStorage(files, scene.device_blobs)
         self.disk = FaultyDisk(directory / "hub0", scene.hub_files)
         self._off = {DEVICE, HUB}
         self.store: Store | None = None
@@ -131,13 +146,16 @@ class Visit:
         for cut in (*cuts, None):
             if not self._until(cut):
                 break
+            self.cuts += 1
+        self._arm(None)
+        self.operations = {DEVICE: self.storage.operations, HUB: self.disk.operations}
         self.witness.complete(self.device, self.storage, self.disk)
 
     def _until(self, cut: Cut | None) -> bool:
         """Go on until the cut has happened; False when everything is done before."""
-        self.carried = {UP: 0, DOWN: 0}
+        self.wire = {UP: bytearray(), DOWN: bytearray()}
         end = self.now + END_MS
-        with self.disk.mounted():
+        with self.disk.mounted(), _short_syncs():
             self._arm(cut)
             try:
                 self._power_up()
@@ -152,7 +170,7 @@ class Visit:
                 assert isinstance(cut, PowerLoss)
                 self._lose(cut.end, cut.keep_unsynced)
                 return True
-        raise AssertionError(f"not complete after {END_MS} ms: {self.device.phase}")
+        raise AssertionError(f"not complete after {END_MS} ms: {self._how_far()}")
 
     @property
     def complete(self) -> bool:
@@ -162,6 +180,10 @@ class Visit:
             and not self.device.journal.waiting() and not self._queues[UP] and not self._queues[DOWN]
             and not self.hub.stack.unacked()
         )  # fmt: skip
+
+    def _how_far(self) -> str:
+        journal, hub = self.device.journal.waiting(), "settled" if self._settled else "not settled"
+        return f"device {self.device.phase}, {journal} journal entries wait; hub {hub}"
 
     def _arm(self, cut: Cut | None) -> None:
         self.storage.cut_at = self.disk.cut_at = None
@@ -177,17 +199,16 @@ class Visit:
             while len(queue) < FLIGHT_BYTES and (data := source.to_send(self.now)):
                 queue += data
             piece = bytes(queue[:PIECE_BYTES])
-            here = isinstance(cut, WireCut) and cut.direction == direction
-            if here and cut.count - self.carried[direction] <= len(piece):
-                piece = piece[: cut.count - self.carried[direction]]
-            else:
-                here = False
+            left = len(piece) + 1
+            if isinstance(cut, WireCut) and cut.direction == direction:
+                left = cut.count - len(self.wire[direction])
+            piece = piece[:left]
             if piece:
                 moved = True
-                self.carried[direction] += len(piece)
+                self.wire[direction] += piece
                 target.receive(piece, self.now)
                 del queue[: len(piece)]
-            if here:
+            if left <= len(piece):
                 return True
         self._pass(PIECE_MS if moved else self._idle_ms())
         return False
@@ -204,13 +225,17 @@ class Visit:
 
     # after a cut
 
+    def _cut(self) -> None:
+        """What was on the wire is gone, and the witness sees what is durable."""
+        self._queues = {UP: bytearray(), DOWN: bytearray()}
+        self.witness.cut(self.storage, self.disk)
+
     def _lift(self, seat: str) -> None:
         """The wire is out, what was on it is gone; then it is in again."""
         if seat in (DEVICE, HUB):
             self._lose(seat, True)
             return
-        self._queues = {UP: bytearray(), DOWN: bytearray()}
-        self.witness.cut(self.storage, self.disk)
+        self._cut()
         self.witness.look(self.device, self.storage, self.disk)
         if seat == REOPENED:
             self._settled = False
@@ -229,7 +254,7 @@ class Visit:
 
     def _lose(self, end: str, keep_unsynced: bool) -> None:
         """The power of one end goes; what its storage still has is what it starts from again."""
-        self._queues = {UP: bytearray(), DOWN: bytearray()}
+        self._cut()
         self._settled = False
         self._off.add(end)
         if end == DEVICE:
@@ -240,4 +265,67 @@ class Visit:
             shutil.rmtree(self.disk.directory)
             self._disks += 1
             self.disk = FaultyDisk(self._directory / f"hub{self._disks}", files)
-        self.witness.cut(self.storage, self.disk)
+
+
+@contextlib.contextmanager
+def _short_syncs() -> Iterator[None]:
+    """The hub waits for its disk at every leaf: a blob of two leaves then has every state that a long one has."""
+    before = exchanges.SYNC_CHUNKS
+    exchanges.SYNC_CHUNKS = LEAF_CHUNKS
+    try:
+        yield
+    finally:
+        exchanges.SYNC_CHUNKS = before
+
+
+# many of them
+
+Plan = tuple[Cut, ...]
+BATCH_PLANS = 50
+MEMORY = Path("/dev/shm")  # an fsync costs nothing there; what a cut leaves is the kit's to say, not the kernel's
+
+
+@functools.cache
+def scene() -> Scene:
+    """The one starting state of this process."""
+    made = make_scene()
+    gc.collect()
+    gc.freeze()  # what is there now is not looked at again by every gc.collect() of a device
+    return made
+
+
+def run(*cuts: Cut, ticket: bool = True) -> Visit:
+    """One visit with these cuts; AssertionError when a promise is broken. Without a ticket the device docks with IK."""
+    directory = Path(tempfile.mkdtemp(prefix="perch-yank-", dir=MEMORY if MEMORY.is_dir() else None))
+    visit = Visit(scene(), directory, ticket)
+    try:
+        visit.run(*cuts)
+    finally:
+        visit.close()
+    return visit
+
+
+@functools.cache
+def whole(ticket: bool = True) -> Visit:
+    """The visit that nothing cuts: how many bytes and operations there are to cut at."""
+    return run(ticket=ticket)
+
+
+def try_plans(plans: list[Plan], ticket: bool = True) -> list[str]:
+    """What broke, one line for each plan that did; a plan of one cut must have been cut."""
+    broken = []
+    for plan in plans:
+        try:
+            visit = run(*plan, ticket=ticket)
+            assert visit.cuts == 1 or len(plan) > 1, "the cut did not happen"
+        except Exception as error:
+            broken.append(f"run{plan!r} with ticket={ticket}: {type(error).__name__}: {error}")
+    return broken
+
+
+def try_all(plans: Iterable[Plan], ticket: bool = True) -> list[str]:
+    """As `try_plans`, on every core of this machine."""
+    waiting = list(plans)
+    batches = [waiting[at : at + BATCH_PLANS] for at in range(0, len(waiting), BATCH_PLANS)]
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        return [line for broken in pool.map(functools.partial(try_plans, ticket=ticket), batches) for line in broken]

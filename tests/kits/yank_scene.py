@@ -1,7 +1,7 @@
 """Where every yank begins: a wing, a device and a hub with something to say each way, as plain bytes.
 
-Ann's device holds a post that staff have since recalled, two posts of its own on their way (one a video of three
-chunks), and a journal. The hub has a newer roster, an approved post and an approved video (a still and three chunks)
+Ann's device holds a post that staff have since recalled, two posts of its own on their way (one a video of two
+leaves), and a journal. The hub has a newer roster, an approved post and an approved video (a still, and two leaves)
 for it. Made once, by the production code, from one seed; a run begins from a copy.
 """
 
@@ -17,7 +17,7 @@ from firmware.dock import Dock
 from hub_daemon.blobs import BlobStore
 from hub_daemon.keys import HubKeys
 from hub_daemon.store import Store, blobs, items
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, LEAF_BYTES
 from tests.kits.exchange_side import ExchangeSide
 from tests.kits.faulty_storage import FaultyStorage
 from tests.kits.hub import HubWing
@@ -27,7 +27,7 @@ from tests.kits.wing import START_S, Seeded
 START_MS = START_S * 1000
 TEXT = "A letter from the library: the reading group meets on Thursday."
 CAPTION = "How the heron fishes."
-VIDEO = Seeded("video")(2 * CHUNK_BYTES + 700)
+VIDEO = Seeded("video")(LEAF_BYTES + CHUNK_BYTES + 1700)
 STILL = Seeded("still")(900)
 RECALLED = "This one should not have gone out."
 
@@ -56,6 +56,7 @@ class Scene:
     media: dict[bytes, bytes]  # root -> bytes, of what staff approved
     recalled: bytes
     roster_version: int
+    now: int  # milliseconds since START_MS
 
 
 class _Maker:
@@ -127,7 +128,7 @@ def make_scene() -> Scene:
         wing.moderation().recall("may", recalled, entry.version, wing.staff["may"][0], 1, "")
         wing.new_roster()
         mine = [ann.write_post("reading", None, "Is there a place left in the group?"),
-                _record(ann, "My answer, spoken", 2 * CHUNK_BYTES + 500)]  # fmt: skip
+                _record(ann, "My answer, spoken", LEAF_BYTES + CHUNK_BYTES + 1200)]  # fmt: skip
         assert wing.roster is not None
         version = wing.roster.version
         wing.store.close()
@@ -144,6 +145,7 @@ def make_scene() -> Scene:
             media={_root(directory, VIDEO): VIDEO, _root(directory, STILL): STILL},
             recalled=recalled,
             roster_version=version,
+            now=maker.now,
         )
 
 

@@ -30,7 +30,10 @@ class Witness:
         self.scene = scene
         self.chunks = 0  # chunk messages seen, both ways
         self.acks = 0  # custody said, and receipts heard
+        self.kinds: set[str] = set()  # of the messages seen, with their direction
         self.directory = directory
+        self._roots = [*scene.media, *(one.blob_root for one in scene.saved if one.blob_root is not None)]
+        self._cuts = 0
         self._durable: set[tuple[str, bytes, int]] = set()  # chunks that their receiver had at the last cut
         directory.mkdir(parents=True)
 
@@ -38,6 +41,7 @@ class Witness:
 
     def heard(self, kind: str, payload: bytes, storage: FaultyStorage) -> None:
         """A message up arrived."""
+        self.kinds.add("up " + kind)
         if kind == "chunk":
             self._chunk("up", payload)
         elif kind == "receipt":
@@ -45,6 +49,7 @@ class Witness:
 
     def said(self, kind: str, payload: bytes, disk: FaultyDisk) -> None:
         """The hub is about to say this."""
+        self.kinds.add("down " + kind)
         if kind == "chunk":
             self._chunk("down", payload)
         elif kind == "receipt":
@@ -52,7 +57,8 @@ class Witness:
 
     def _chunk(self, direction: str, payload: bytes) -> None:
         self.chunks += 1
-        root, index, _ = blob.parse_chunk(payload)
+        mark, index, _ = blob.parse_chunk(payload)
+        (root,) = [one for one in self._roots if one.startswith(mark)]
         assert (direction, root, index) not in self._durable, f"chunk {index} {direction}, sent again though durable"
 
     def _receipt(self, payload: bytes, storage: FaultyStorage) -> None:
@@ -81,22 +87,26 @@ class Witness:
     # both ends
 
     def cut(self, storage: FaultyStorage, disk: FaultyDisk) -> None:
-        """A cut happened; `storage` and `disk` are what is left. Remember which chunks their receivers have."""
+        """A cut happens, and this is what both ends have now. Remember which chunks are durable at their receivers."""
         self._durable = set()
+        self._cuts += 1
         for name, data in disk.survivors(False).items():
-            self._note(name, "up", name.removesuffix(".leaves"), data, name.endswith(".leaves"))
+            self._note("up", name.removesuffix(".leaves"), data, name.endswith(".leaves"))
         left = storage.survivors(False)
         for name, data in left.blobs.items():
             if name.startswith(("part/", "blob/")):
-                self._note(name, "down", name, bytes(data), False)
+                self._note("down", name, bytes(data), False)
         for name in left.files:
             if name.startswith("leaves/"):
-                self._note(name, "down", name, b"", True)
+                self._note("down", name, b"", True)
 
-    def _note(self, name: str, direction: str, path: str, data: bytes, leaves: bool) -> None:
+    def _note(self, direction: str, path: str, data: bytes, leaves: bool) -> None:
         if not path.startswith(("blobs/", "part/", "blob/", "leaves/")):
             return
-        root = bytes.fromhex(path.rpartition("/")[2])
+        name = path.rpartition("/")[2]
+        if len(name) != 64:
+            return  # not yet under its name
+        root = bytes.fromhex(name)
         if leaves:
             self._durable.add((direction, root, MANIFEST))
             return
@@ -104,6 +114,9 @@ class Witness:
         for index in range(-(-len(whole) // CHUNK_BYTES)):
             start = index * CHUNK_BYTES
             if data[start : start + CHUNK_BYTES] != whole[start : start + CHUNK_BYTES]:
+                if index % blob.LEAF_CHUNKS and self._cuts > 1:
+                    # half a leaf that an earlier cut left by chance, and that its receiver never counted
+                    self._durable.discard((direction, root, index - 1))
                 return
             self._durable.add((direction, root, index))
 
