@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,7 @@ def zmodem(case: Case, seed: int) -> dict[str, Any]:
             if not ended([sender], until - time.monotonic()) and time.monotonic() >= until:
                 raise NotFinished(f"not in {case.wait_s:.0f} s, {attempts} attempts")
             seconds = time.monotonic() - begin
-            ended([receiver], 0.2 if case.cuts else 5)
-            if whole():
+            if within(0.2 if case.cuts else 5, whole):
                 return {**figures(wire, seconds), "attempts": attempts}
             if not case.cuts:
                 raise NotFinished(f"sz ended with {sender.poll()}, rz with {receiver.poll()}")
@@ -135,6 +134,13 @@ def zmodem(case: Case, seed: int) -> dict[str, Any]:
                 receiver = start(False, True)
             if sender.poll() is not None:
                 sender = start(True, True)
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(REOPEN_S)
+    return condition()
 
 
 def on_tty(command: list[str], path: str, folder: Path, until: float) -> Process:
