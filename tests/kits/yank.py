@@ -288,20 +288,19 @@ MEMORY = Path("/dev/shm")  # an fsync costs nothing there; what a cut leaves is 
 @functools.cache
 def scene() -> Scene:
     """The one starting state of this process."""
-    made = make_scene()
-    gc.collect()
-    gc.freeze()  # what is there now is not looked at again by every gc.collect() of a device
-    return made
+    return make_scene()
 
 
 def run(*cuts: Cut, ticket: bool = True) -> Visit:
     """One visit with these cuts; AssertionError when a promise is broken. Without a ticket the device docks with IK."""
     directory = Path(tempfile.mkdtemp(prefix="perch-yank-", dir=MEMORY if MEMORY.is_dir() else None))
     visit = Visit(scene(), directory, ticket)
+    gc.freeze()  # a device collects often; what was there before it need not be looked at each time
     try:
         visit.run(*cuts)
     finally:
         visit.close()
+        gc.unfreeze()
     return visit
 
 
