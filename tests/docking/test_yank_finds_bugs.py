@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from firmware import views
 from firmware.device import Device
 from firmware.fetching import Fetching
 from firmware.inbox import FOLDER, PART, Inbox
@@ -163,6 +164,16 @@ def test_a_journal_that_is_not_synced_is_found(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Device, "log", lazy)
     plans: list[Plan] = [(PowerLoss(DEVICE, at, "after", False),) for at in range(0, whole().operations[DEVICE], 4)]
     finds(plans, "the hub's journal is not what the device wrote")
+
+
+def test_a_message_shown_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = views.thread
+
+    def twice(device: Any, root: bytes) -> list[dict[str, Any]]:
+        return [row for row in right(device, root) for _ in range(2)]
+
+    monkeypatch.setattr(views, "thread", twice)
+    finds([(WireCut(DOWN, 100, SILENCE),)], "shown twice")
 
 
 def test_wrong_bytes_that_are_kept_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

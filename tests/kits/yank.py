@@ -318,7 +318,8 @@ def try_plans(plans: list[Plan], ticket: bool = True) -> list[str]:
             visit = run(*plan, ticket=ticket)
             assert visit.cuts == 1 or len(plan) > 1, "the cut did not happen"
         except Exception as error:
-            broken.append(f"run{plan!r} with ticket={ticket}: {type(error).__name__}: {error}")
+            cuts = ", ".join(repr(cut) for cut in plan)
+            broken.append(f"run({cuts}, ticket={ticket}): {type(error).__name__}: {error}")
     return broken
 
 
