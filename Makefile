@@ -67,6 +67,7 @@ fuzz: setup ## look for inputs that break something; MINUTES=n
 pictures: setup ## the screenshots in docs/pictures, from the running pages
 	@$(BIN)/python -m tests.firmware.page.pictures
 	@$(BIN)/python -m tests.hub_daemon.staff.pictures
+	@$(BIN)/python -m tests.hub_daemon.wire_picture
 
 generate: setup ## every generated file
 	@$(BIN)/python hardware/generate.py

@@ -11,7 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "staff": ("hub_daemon.staff_commands:staff", "accounts of staff, learners and groups"),
     "enrol": ("hub_daemon.commands:enrol", "enrol the device that docks next"),
     "device": ("firmware.ports.linux:main", "run the device's software on a Linux slate"),
-    "wire": ("hub_daemon.wire:main", "check a cable or a bay: send and receive files over the whole stack"),
+    "wire": ("hub_daemon.wire:main", "is this cable good, which part is not, and what to do"),
     "demo": ("sim.demo:main", "a wing on this machine, with two learners' devices"),
 }
 

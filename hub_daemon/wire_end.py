@@ -21,7 +21,8 @@ from protocol.session import Session
 from protocol.stack import Stack
 
 IDLE_S = 0.25
-GOODBYE_MS = 400  # after the last byte the ends stay this long, so that the other one hears the last ack
+GOODBYE_MS = 2000  # an end stays so long at most for the ack of its last byte ...
+LINGER_MS = 200  # ... and so long at least, so that the other one hears its last ack
 LIFTED_MS = 1500  # an idle line carries an ack five times in this time: less than that is no silence
 
 # A boot id of perch wire is MARK, what its end does, four random bytes and a count: two ends agree who opens the
@@ -215,6 +216,6 @@ class End:
 
     def goodbye(self) -> None:
         """Stay until the last bytes are acked, and a moment longer for the other end's last ack."""
-        until = self.now() + GOODBYE_MS
-        while self.now() < until and (self.stack.unacked() or self.now() < until - GOODBYE_MS // 2):
-            self.step()
+        start = self.now()
+        while self.now() < start + (GOODBYE_MS if self.stack.unacked() else LINGER_MS):
+            self.step(LINGER_MS / 4000)

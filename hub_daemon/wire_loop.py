@@ -53,7 +53,8 @@ class Loop:
         if self._flight and now - max(self._back_ms, self._flight[-1][1]) >= LOST_MS:
             self.missing += len(self._flight)
             self._flight.clear()
-        allowed = 1 if self._next < LONE_FRAMES else self._window // FRAME_BYTES
+        lone = self._next < LONE_FRAMES or (self._flight and self._flight[0][0] < LONE_FRAMES)
+        allowed = 1 if lone else self._window // FRAME_BYTES
         if len(self._flight) >= allowed:
             return b""
         wire = encode(self._payload(self._next))

@@ -57,7 +57,7 @@ class LoopRun:
 
     def _over(self) -> bool:
         elapsed_s = self._elapsed_s()
-        if not self._loop.returned and elapsed_s >= min(NOTHING_S, max(self._ms / 1000, 0.5)):
+        if not self._loop.returned and elapsed_s >= NOTHING_S:
             return True
         return elapsed_s * 1000 >= self._ms and self._loop.returned * FRAME_BYTES >= self._size
 
@@ -133,7 +133,7 @@ class LoopRun:
         back = bool(self._loop.returned)
         words = "frames come back" if back else "waiting for the first frame to come back"
         return State(
-            title=f"perch wire loop  {self.port.path}  {self.port.baud:,} baud",
+            title=f"perch wire loop  {self.port.baud:,} baud  {self.port.path}",
             words=words if self.port.is_open else "the port is gone, waiting for it",
             elapsed_s=now_s, baud=self.port.baud, figures=figures, course=self._course, share=share,
             done=amount(figures["bytes"]), remaining_s=now_s * (1 - share) / share if share else None,

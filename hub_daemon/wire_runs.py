@@ -117,7 +117,7 @@ class Run:
             remaining = (now_s - progress.start_s) * (1 - progress.share) / progress.share
         done = amount(progress.done) + (f" of {amount(progress.total)}" if progress.total else "")
         return State(
-            title=f"perch wire {self.command}  {self.port.path}  {self.port.baud:,} baud",
+            title=f"perch wire {self.command}  {self.port.baud:,} baud  {self.port.path}",
             words=self._words(), elapsed_s=now_s, baud=self.port.baud, figures=seen, course=self.course,
             share=progress.share, done=done, remaining_s=remaining,
             connected=self.end.stack.up and self.port.is_open, alarms=progress.alarms,

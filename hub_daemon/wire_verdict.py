@@ -11,11 +11,11 @@ A yank cuts frames too: two bad ones in each direction are laid to each, and wha
     word     bit error rate, the worse direction     the port vanished
     good     up to 1e-6                              never
     usable   up to 1e-5: full speed, but not clean   once
-    worn     up to 5e-5: slower                      up to nine times
+    worn     up to 5e-5: slower                      two to nine times
     bad      more                                    ten times or more
 
-Less than 40 KB without an error say too little: the word is then "usable" at best. Where nothing was carried it is
-"unknown".
+Less than 40 KB without an error say too little of a direction. Where that is so of both, the word is "usable" at best;
+where nothing was carried it is "unknown".
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class Estimate:
     def place(self) -> int:
         """Its place among WORDS."""
         return sum(self.rate > limit for limit in RATES)
+
+    @property
+    def telling(self) -> bool:
+        """Whether so much was carried, or so little was right, that it says something."""
+        return self.events > 0 or self.carried >= TELLING_BYTES_MIN
 
     def words(self) -> str:
         if not self.events:
@@ -128,7 +133,7 @@ def judge(figures: Figures) -> Verdict:
         return verdict
     place = max(one.place for one in known)
     place = max(place, sum(yanks > limit for limit in YANKS))
-    short = not any(one.events for one in known) and any(one.carried < TELLING_BYTES_MIN for one in known)
+    short = not any(one.telling for one in known)
     if short:
         place = max(place, 1)
     word = WORDS[place]
@@ -168,6 +173,9 @@ def _what(here: Estimate | None, there: Estimate | None, short: bool) -> str:
             return f"clean, {one.words()}" + ("; too little to say more" if short else "")
         return f"{_errors(one)}: {one.words()}"
     if not here.events and not there.events:
+        if here.telling != there.telling:
+            one, where = (here, "towards this end") if here.telling else (there, "towards the other end")
+            return f"clean {where}, {one.words()}; the other way too little was carried to say more"
         both = f"clean in both directions, no error in {amount(here.carried + there.carried)}"
         sure = f", better than {rounded_up(max(here.high, there.high))}"
         return both + sure + ("; too little to say more" if short else "")

@@ -80,7 +80,7 @@ def draw(state: State, plain: bool = False) -> RenderableType:
     head = Table.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
-    head.add_row(Text(state.title, style="bold", overflow="ellipsis", no_wrap=True), clock_words(state.elapsed_s))
+    head.add_row(Text(state.title, style="bold", overflow="crop", no_wrap=True), clock_words(state.elapsed_s))
     parts: list[RenderableType] = [head, Text(state.words, style="green" if state.connected else "yellow")]
     if state.share is not None:
         filled = round(state.share * BAR_CELLS)
@@ -97,7 +97,7 @@ def _grid(titles: tuple[str, ...]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold", expand=False)
     table.add_column("", width=14, no_wrap=True)
     for title in titles:
-        table.add_column(title, width=31, no_wrap=True, overflow="ellipsis")
+        table.add_column(title, width=31, no_wrap=True, overflow="crop")
     return table
 
 
