@@ -20,6 +20,7 @@ PLAN, READY, FILL, LAST, VERIFIED = 8, 9, 10, 11, 12  # a check: wire_check
 HEAD_BYTES = 5
 PIECE_BYTES = 32 * 1024
 MESSAGE_BYTES_MAX = 64 * 1024
+WAITING_BYTES_MAX = 1 << 20  # answers that the other end asks for and does not take
 FIGURES_S = 1.0  # how often an end says its figures
 FIGURE_MAX = 1 << 53  # no honest figure is larger; JSON's readers take this much exactly
 FIGURES_MAX = 64
@@ -60,6 +61,8 @@ class Messages:
         return True
 
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
+        if len(self._out) > WAITING_BYTES_MAX:
+            raise WireRefused("asks for more than it takes")
         self._in += data
         found = []
         while len(self._in) >= HEAD_BYTES:
