@@ -23,7 +23,9 @@ from.](pictures/goodput-cuts.svg)
 """
 ABOUT_CUTS = """The cuts are exact to the byte and evenly over the file. In a hang-up a tty vanishes and comes back; \
 in a lift both ttys stay and what is sent is lost. ZMODEM was started again at once, with its option to resume, \
-whenever one of its programs ended. A hundred hang-ups were asked of Perch alone.
+whenever one of its programs ended. A hundred hang-ups were asked of Perch alone. Short \
+ones of the receiver cost more bytes than long ones: the sender has not noticed, and what the new tty gives first is \
+the end of a frame whose beginning nobody has.
 """
 KINDS = {"hang-ups": "hang-ups, alternating sides", "lifts": "lifts, both directions dead"}
 

@@ -14,7 +14,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sim.bench_case import LEAST_SHARE, MEMORY, PERCH, PULL, PULL_COSTS, UNTHROTTLED_MB_S, YANK_BYTES_RATIO, YANK_MS
+from sim.bench_case import (
+    LEAST_SHARE,
+    MEMORY,
+    PERCH,
+    PULL,
+    PULL_COSTS,
+    UNTHROTTLED_MB_S,
+    YANK_BYTES_RATIO,
+    YANK_MS,
+    YANK_S,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 MICROPYTHON = str(Path(sys.executable).parent / "micropython")
@@ -149,9 +159,10 @@ def set_limit(row: Row, rows: list[Row]) -> None:
         row["limit"] = UNTHROTTLED_MB_S
         row["holds"] = all_finished(row) and row["MB/s"] >= row["limit"]
     elif row["cuts"] and row["program"] == PERCH:
-        row["limit"] = f"{YANK_MS:g} ms, {YANK_BYTES_RATIO:g} x bytes" if row["kind"] == "hang-ups" else None
+        limited = row["kind"] == "hang-ups" and row["down_s"] >= YANK_S
+        row["limit"] = f"{YANK_MS:g} ms, {YANK_BYTES_RATIO:g} x bytes" if limited else None
         row["holds"] = all_finished(row)
-        if row["kind"] == "hang-ups" and row["holds"]:
+        if limited and row["holds"]:
             row["holds"] = row.get("ms a cut", 1e9) <= YANK_MS and row.get("bytes ratio", 1e9) <= YANK_BYTES_RATIO
 
 

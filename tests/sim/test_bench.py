@@ -20,6 +20,7 @@ from sim.bench_case import (
     RNS,
     RUNS,
     UNTHROTTLED_MB_S,
+    YANK_S,
     YANKS,
     ZMODEM,
     Case,
@@ -70,7 +71,7 @@ def test_the_blobs_limit_is_perchs_own_share_less_a_hundredth() -> None:
 
 
 def test_what_a_cut_costs_is_beyond_its_own_time_and_beside_the_clean_run() -> None:
-    cut = Case("hang-ups", PERCH, 3_000_000, 1 << 20, cuts=YANKS, down_s=0.05)
+    cut = Case("hang-ups", PERCH, 3_000_000, 1 << 20, cuts=YANKS, down_s=YANK_S)
     clean = run_of(PLAIN, 1, 0.98)
     one = {**run_of(cut, 1, 1.0), "seconds": clean["seconds"] + 5.2 + 2.0, "downs": 100, "down_total_s": 5.2}
     row = rows_of([clean, {**one, "bytes_arrived": int(1.02 * (1 << 20))}])[1]
@@ -226,7 +227,7 @@ def test_every_recorded_row_holds_its_limit_with_three_runs_or_more() -> None:
     shares = {(row["baud"], row["ber"]) for row in own if row["kind"] == "errors" and row["program"] == PERCH}
     assert shares == {(baud, ber) for baud in BAUDS for ber in LEAST_SHARE}
     assert {row["program"] for row in rows if row["kind"] == "errors"} == set(PROGRAMS)
-    assert any(row["cuts"] == YANKS and row["holds"] for row in own)
+    assert any(row["cuts"] == YANKS and row["limit"] and row["holds"] for row in own)
     assert all(row["MB/s"] >= UNTHROTTLED_MB_S for row in own if row["kind"] == "unthrottled")
 
 
