@@ -1,9 +1,11 @@
 """Frames under hypothesis: any payloads, any noise between them, any cuts of the stream."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import frame
+from tests.protocol.both.test_no_deaf_state import every_prefix_is_survived
 
 payloads = st.binary(max_size=700) | st.lists(
     st.sampled_from([b"\0", b"\x01", b"\xff", bytes(254), b"\x05" * 254]), max_size=5
@@ -24,14 +26,38 @@ def test_any_payloads_survive_any_cuts(sent: list[bytes], cuts: list[int]) -> No
     assert reader.damaged == 0
 
 
-@given(st.lists(noise, max_size=8), payloads)
-def test_after_any_noise_and_one_zero_the_first_clean_frame_is_taken(prefix: list[bytes], payload: bytes) -> None:
+def test_after_every_prefix_of_five_bytes_or_three_breaths_the_first_clean_frame_is_taken() -> None:
+    """The bounded model of tests/protocol/both/test_no_deaf_state.py, deeper than a board would run it."""
+    assert every_prefix_is_survived(5, 3, 3) > 40_000
+
+
+@pytest.mark.soak
+def test_after_every_prefix_of_seven_bytes_or_four_breaths_the_first_clean_frame_is_taken() -> None:
+    assert every_prefix_is_survived(7, 4, 4) > 2_000_000
+
+
+real = st.lists(payloads, max_size=4).map(lambda sent: b"".join(frame.encode(payload) for payload in sent))
+anything = st.lists(noise | real | st.builds(lambda byte, n: bytes([byte]) * n, st.integers(0, 255),
+                                             st.integers(0, 20_000)), max_size=8).map(b"".join)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(anything, payloads, st.lists(st.integers(1, 5000), max_size=20), st.sampled_from([16, 1300, 8192]))
+def test_after_any_noise_in_any_pieces_and_one_zero_the_first_clean_frame_is_taken(
+    prefix: bytes, payload: bytes, cuts: list[int], most: int
+) -> None:
+    payload = payload[:most]
+    wire = prefix + b"\0" + frame.encode(payload)[1:]
     for repair in (False, True):
-        reader = frame.Reader(1300)  # the longest payload here has 1270 bytes
-        for part in prefix:
-            reader.read(part, repair)
-        got = reader.read(b"\0" + frame.encode(payload)[1:], repair)
-        assert got[-1] == (payload, False)
+        whole, pieces = frame.Reader(most), frame.Reader(most)
+        taken = whole.read(wire, repair)
+        assert taken[-1] == (payload, False)
+        again = []
+        at = 0
+        for cut in cuts:
+            again += pieces.read(wire[at : at + cut], repair)
+            at += cut
+        assert again + pieces.read(wire[at:], repair) == taken
 
 
 @given(st.lists(noise, max_size=20))
