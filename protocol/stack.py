@@ -98,7 +98,7 @@ class Stack:
     def to_send(self, now: int) -> bytes:
         """Wire bytes that are due, at most about one burst; call again once they are on their way."""
         self._now = now
-        self._push()
+        self._push(True)
         data = self.link.to_send(now)
         self._pump()
         return data
@@ -183,18 +183,19 @@ class Stack:
             self._unsent_at = 0
             self._events.append(("down", reason))
 
-    def _push(self) -> None:
+    def _push(self, now_due: bool = False) -> None:
         """Session bytes into the link, as far as it has room.
 
-        While the link has a record to send, a record is sealed only when it is full: a stream of odd pieces, as
-        MQTT packets are, then costs no more headers than one of even ones.
+        A record that is not full is sealed only when wire bytes are due and the link has less than a record to send:
+        a stream of odd pieces, as MQTT packets are, then costs no more headers than one of even ones.
         """
         session = self.session
         if session is None:
             return
         while True:
             if not self._unsent:
-                if 0 < session.pending() < session.record_bytes <= self.link.waiting():
+                short = 0 < session.pending() < session.record_bytes
+                if short and not (now_due and self.link.waiting() < session.record_bytes):
                     return
                 self._unsent = session.to_send()
                 if not self._unsent:

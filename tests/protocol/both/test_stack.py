@@ -165,3 +165,45 @@ def test_closing_one_side_tells_the_other():
     hub.close("window closed", pair.now)
     pair.run(pair.now + 100, pump)
     assert at_hub.downs == ["window closed"] and at_device.downs == ["peer restarted"]
+
+
+def records_of(piece):
+    """How many records a stream of such pieces makes, and the bytes of a full one."""
+    device, hub = stacks()
+    pair = Pair(device, hub, MemoryWire(byte_us=3))
+    at_device, at_hub = Collected(device), Collected(hub)
+    size = 60000
+    records = []
+    progress = [0]
+
+    def pump():
+        at_device.pump()
+        at_hub.pump()
+        if not device.up:
+            return False
+        if not records:
+            seal = device.session.to_send
+            records.append(0)
+
+            def counted():
+                record = seal()
+                records[0] += 1 if record else 0
+                return record
+
+            device.session.to_send = counted
+        taken = 1
+        while taken and progress[0] < size:
+            at = progress[0]
+            taken = device.write(BLOCK[at % 500 : at % 500 + min(piece, size - at)])
+            progress[0] += taken
+        return at_hub.got == size
+
+    pair.run(20000, pump)
+    assert at_hub.got == size
+    return records[0], device.session.record_bytes
+
+
+def test_a_stream_of_odd_pieces_makes_hardly_more_records_than_it_must():
+    for piece in (100, 2100, 4122):  # a chunk's packet is 4122 bytes
+        records, record_bytes = records_of(piece)
+        assert records <= 60000 // record_bytes + 5, (piece, records)
