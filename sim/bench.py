@@ -31,7 +31,11 @@ def main(argv: list[str] | None = None) -> int:
     found: dict[str, list[dict[str, Any]]] = {}
     for name in given.only:
         console.print(f"[bold]{PARTS[name]}[/]", highlight=False)
-        found[name] = measured(name, given, console)
+        try:
+            found[name] = measured(name, given, console)
+        except KeyboardInterrupt:
+            console.print("Interrupted. The runs on the wire are kept: --resume goes on with them.")
+            return 130
         part = importlib.import_module(f"sim.bench_{name}")
         console.print(table_of(name, part.shown(found[name]) if hasattr(part, "shown") else found[name]))
     if given.json:

@@ -21,8 +21,11 @@ KIB, MIB = 1 << 10, 1 << 20
 PERCH_BYTES = {3_000_000: MIB, 921_600: MIB, 115_200: 512 * KIB}
 ZMODEM_BYTES = {3_000_000: MIB, 921_600: MIB, 115_200: 256 * KIB}
 RNS_BYTES = {3_000_000: 256 * KIB, 921_600: 256 * KIB, 115_200: 256 * KIB}
-SIZES = {PERCH: PERCH_BYTES, PULL: PERCH_BYTES, ZMODEM: ZMODEM_BYTES, RNS: RNS_BYTES}
-WAIT_S = {3_000_000: 35.0, 921_600: 60.0, 115_200: 120.0}  # 10, 5 and 5 times what the line itself needs
+PULL_BYTES = {3_000_000: MIB, 921_600: MIB, 115_200: 384 * KIB}
+SIZES = {PERCH: PERCH_BYTES, PULL: PULL_BYTES, ZMODEM: ZMODEM_BYTES, RNS: RNS_BYTES}
+WAIT_S = 120.0
+PEER_WAIT_S = {3_000_000: 30.0, 921_600: 60.0, 115_200: 90.0}  # 9, 5 and 4 times what the line needs for ZMODEM's file
+PEER_CUTS_WAIT_S = 40.0  # the line and the cuts take 8 s
 
 
 def rate(ber: float) -> str:
@@ -61,13 +64,15 @@ def full() -> list[Case]:
     for baud in BAUDS:
         for ber in LEAST_SHARE:
             for program in (PERCH, PULL, ZMODEM, RNS):
-                cases.append(Case("errors", program, baud, SIZES[program][baud], ber, wait_s=WAIT_S[baud]))
+                wait_s = PEER_WAIT_S[baud] if program in PEERS else WAIT_S
+                cases.append(Case("errors", program, baud, SIZES[program][baud], ber, wait_s=wait_s))
     fast = BAUDS[0]
     cases += [Case("hang-ups", PERCH, fast, MIB, cuts=YANKS, down_s=down_s) for down_s in (YANK_S, 0.05)]
     for kind in ("hang-ups", "lifts"):
         for program in (PERCH, ZMODEM, RNS):
-            runs = 1 if program in PEERS else RUNS
-            cases.append(Case(kind, program, fast, SIZES[program][fast], cuts=20, down_s=YANK_S, runs=runs))
+            runs, wait_s = (1, PEER_CUTS_WAIT_S) if program in PEERS else (RUNS, WAIT_S)
+            size = SIZES[program][fast]
+            cases.append(Case(kind, program, fast, size, cuts=20, down_s=YANK_S, runs=runs, wait_s=wait_s))
     cases += [Case("unthrottled", program, 0, 16 * MIB) for program in (MEMORY, PERCH, ZMODEM)]
     return cases
 

@@ -7,7 +7,7 @@ by hand. A test makes them again and compares.
 from pathlib import Path
 from typing import Any
 
-from sim.bench_case import LEAST_SHARE, MEMORY, PERCH, PROGRAMS, rate
+from sim.bench_case import LEAST_SHARE, MEMORY, PEER_WAIT_S, PERCH, PROGRAMS, rate
 from sim.bench_results import Row, rows_of, save
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -93,9 +93,11 @@ def sizes(rows: list[Row]) -> str:
         f"{size >> 10} KiB at {baud:,} for {' and '.join(name for name in PROGRAMS if name in names)}"
         for (baud, size), names in sorted(found.items(), reverse=True)
     ]
+    waits = ", ".join(f"{seconds:.0f} s at {baud:,}" for baud, seconds in PEER_WAIT_S.items())
     return (
         "The median of the runs that finished, and the least and the most of them; each run has another seed. "
-        f"The limit is Perch's; with MQTT and blobs it is Perch's own share less 0.01. Sent: {'; '.join(words)}.\n"
+        f"The limit is Perch's; with MQTT and blobs it is Perch's own share less 0.01. Sent: {'; '.join(words)}. "
+        f"A peer that has not finished after {waits} was stopped; two such runs end its trials.\n"
     )
 
 
@@ -134,4 +136,4 @@ def cell(row: Row, name: str, form: str) -> str:
 
 
 def made_with(about: dict[str, str]) -> str:
-    return "Measured with " + ", ".join(f"{name} {value}" for name, value in about.items()) + ".\n"
+    return "Every run is in [goodput.json](goodput.json). Measured with " + ", ".join(f"{name} {value}" for name, value in about.items()) + ".\n"
