@@ -136,4 +136,5 @@ def cell(row: Row, name: str, form: str) -> str:
 
 
 def made_with(about: dict[str, str]) -> str:
-    return "Every run is in [goodput.json](goodput.json). Measured with " + ", ".join(f"{name} {value}" for name, value in about.items()) + ".\n"
+    versions = ", ".join(f"{name} {value}" for name, value in about.items())
+    return f"Every run is in [goodput.json](goodput.json). Measured with {versions}.\n"
