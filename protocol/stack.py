@@ -131,8 +131,8 @@ class Stack:
         """The link's question (see there): the handshake's first two messages."""
         if self._events or self.session is not None:
             return None  # the end of the last session is not told yet
-        if self._next is None or (self._greeted and not answer):
-            self._prepare()
+        if self._next is None or (self._greeted and not (answer and self._opening)):
+            self._prepare()  # what an initiator says is always a beginning, also where it names our end
         session = self._next
         assert session is not None
         if heard is None or (self._opening and not answer):

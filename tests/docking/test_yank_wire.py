@@ -93,6 +93,7 @@ several = st.lists(st.one_of(wire_cuts, power_losses), min_size=2, max_size=4)
 @given(several)
 @example([WireCut(DOWN, 7000, SOON), WireCut(UP, 40, SOON), WireCut(DOWN, 90, SILENCE)])
 @example([PowerLoss(DEVICE, 20, "after", False), PowerLoss(DEVICE, 0, "torn", False), PowerLoss(HUB, 1, "after", True)])
+@example([PowerLoss(DEVICE, 2, "before", False), WireCut(UP, 0, SOON)])  # the hub answered the device before this one
 def test_several_cuts_of_any_kind_in_one_visit_break_no_promise(cuts: list[WireCut | PowerLoss]) -> None:
     run(*cuts)
 
