@@ -215,6 +215,7 @@ class Wired:
             return Session(False, pair_of("hub"), self.random, accept=lambda pattern, *_: pattern == "IK")
 
         self.random = counting_random(7)
+        self.makers = (device_session, hub_session)
         self.ends = (
             Stack(Link.for_device(b"device01"), device_session), Stack(Link(b"thehub01", 4096, 4096, 512), hub_session)
         )  # fmt: skip

@@ -75,9 +75,26 @@ class LinkMachine(RuleBasedStateMachine):
         self.sent[which] = bytearray()
         self.got[which] = bytearray()
 
-    @rule(noise=st.binary(max_size=200))
-    def disturb(self, noise: bytes) -> None:
-        self.pair.b.receive(noise, self.pair.now)
+    @rule(which=st.sampled_from("ab"), noise=st.binary(max_size=200))
+    def disturb(self, which: str, noise: bytes) -> None:
+        (self.pair.a if which == "a" else self.pair.b).receive(noise, self.pair.now)
+
+    @rule(which=st.sampled_from("ab"), rest_ms=st.sampled_from([0, 250, 2000]))
+    def rest(self, which: str, rest_ms: int) -> None:
+        end = self.pair.a if which == "a" else self.pair.b
+        assert isinstance(end, Link)
+        self.collect()
+        end.restart("for a test", self.pair.now, rest_ms)
+        self.collect()
+
+    @rule(which=st.sampled_from("ab"))
+    def nudge(self, which: str) -> None:
+        (self.pair.a if which == "a" else self.pair.b).nudge(self.pair.now)  # type: ignore[attr-defined]
+
+    @rule(ms=st.sampled_from([100, 2000, 100_000]))
+    def sleep(self, ms: int) -> None:
+        """Both programs stand still; the bytes on the wire wait."""
+        self.pair.now += ms
 
     @invariant()
     def what_came_is_what_was_sent(self) -> None:
