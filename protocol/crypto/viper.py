@@ -1,7 +1,8 @@
 """The board's crypto backend: the inner loops in viper machine code, the rest in plain Python.
 
 X25519 and the cipher have no branch or index that depends on a secret. Ed25519 is over Python's integers
-(see `ed25519.py`). Work space is made once, so a record costs no more heap than its own bytes.
+(see `ed25519.py`). The cipher's work space is made once, so a record costs no more heap than its own bytes; that of
+a key agreement and of a hash is made for each, since they are rare and a small heap has better use for it.
 """
 
 from protocol.crypto import CryptoError, ed25519, viper_chacha, viper_poly, viper_sha512, viper_x25519
@@ -36,11 +37,7 @@ def random(count: int) -> bytes:
     return os.urandom(count)
 
 
-# X25519: eleven field elements of 20 words, then the columns and the padded factor of `multiply`
-_elements = [bytearray(80) for _ in range(10)]
-_columns = bytearray(4 * 70)
-
-
+# X25519: field elements of 20 words; `work` holds the columns and the padded factor of `multiply`
 def _to_limbs(out: bytearray, value: int) -> None:
     for i in range(20):
         out[4 * i : 4 * i + 4] = (value >> (13 * i) & 0x1FFF).to_bytes(4, "little")
@@ -60,53 +57,53 @@ def x25519(scalar: bytes, point: bytes) -> bytes:
     k = bytearray(scalar)
     k[0] &= 248
     k[31] = k[31] & 127 | 64
-    x1, x2, z2, x3, z3, a, b, c, d, _ = _elements
+    x1, x2, z2, x3, z3, a, b, c, d = [bytearray(80) for _ in range(9)]
+    work = bytearray(4 * 70)
     u = int.from_bytes(point, "little") & ((1 << 255) - 1)
     _to_limbs(x1, u)
     _to_limbs(x2, 1)
     _to_limbs(z2, 0)
     _to_limbs(x3, u)
     _to_limbs(z3, 1)
-    viper_x25519.ladder(k, x1, x2, z2, x3, z3, a, b, c, d, _columns)
-    _invert(a, z2, b, c, d)
-    viper_x25519.multiply(x2, x2, a, _columns)
+    viper_x25519.ladder(k, x1, x2, z2, x3, z3, a, b, c, d, work)
+    _invert(a, z2, b, c, d, work)
+    viper_x25519.multiply(x2, x2, a, work)
     result = _from_limbs(x2)
     if result == 0:
         raise CryptoError("X25519 gave the all-zero result")
     return result.to_bytes(32, "little")
 
 
-def _squares(out: bytearray, a: bytearray, count: int) -> None:
-    viper_x25519.multiply(out, a, a, _columns)
+def _squares(out: bytearray, a: bytearray, count: int, work: bytearray) -> None:
+    viper_x25519.multiply(out, a, a, work)
     for _ in range(count - 1):
-        viper_x25519.multiply(out, out, out, _columns)
+        viper_x25519.multiply(out, out, out, work)
 
 
-def _invert(out: bytearray, z: bytearray, a: bytearray, b: bytearray, c: bytearray) -> None:
+def _invert(out: bytearray, z: bytearray, a: bytearray, b: bytearray, c: bytearray, w: bytearray) -> None:
     """out = z^(p-2), by the usual chain of 254 squarings and 11 products; zero gives zero."""
     multiply = viper_x25519.multiply
-    w = _columns
-    _squares(a, z, 1)  # 2
-    _squares(b, a, 2)  # 8
+    _squares(a, z, 1, w)  # 2
+    _squares(b, a, 2, w)  # 8
     multiply(b, b, z, w)  # 9
     multiply(a, a, b, w)  # 11
-    _squares(c, a, 1)  # 22
+    _squares(c, a, 1, w)  # 22
     multiply(b, b, c, w)  # 2^5 - 1
-    _squares(c, b, 5)
+    _squares(c, b, 5, w)
     multiply(b, c, b, w)  # 2^10 - 1
-    _squares(c, b, 10)
+    _squares(c, b, 10, w)
     multiply(c, c, b, w)  # 2^20 - 1
-    _squares(out, c, 20)
+    _squares(out, c, 20, w)
     multiply(c, out, c, w)  # 2^40 - 1
-    _squares(c, c, 10)
+    _squares(c, c, 10, w)
     multiply(b, c, b, w)  # 2^50 - 1
-    _squares(c, b, 50)
+    _squares(c, b, 50, w)
     multiply(c, c, b, w)  # 2^100 - 1
-    _squares(out, c, 100)
+    _squares(out, c, 100, w)
     multiply(c, out, c, w)  # 2^200 - 1
-    _squares(c, c, 50)
+    _squares(c, c, 50, w)
     multiply(b, c, b, w)  # 2^250 - 1
-    _squares(b, b, 5)
+    _squares(b, b, 5, w)
     multiply(out, b, a, w)  # 2^255 - 21
 
 
@@ -199,38 +196,36 @@ def open_in_place(key: bytes, nonce: bytes, ad: bytes, buffer: bytearray, length
     _cipher(buffer, length)
 
 
-# SHA-512: the constants and the start as words of this machine, the schedule, the working words, the state
-_rounds = bytearray(640)
-_start = bytearray(64)
-_schedule = bytearray(128)
-_working = bytearray(64)
-_state = bytearray(64)
-viper_sha512.big_endian(_rounds, 0, ROUNDS, 0, 160)
-viper_sha512.big_endian(_start, 0, START, 0, 16)
-
-
-def _sha512_block(data: bytes, start: int) -> None:
-    viper_sha512.big_endian(_schedule, 0, data, start, 32)
-    _working[:] = _state
-    for at in range(0, 160, 32):
-        if at:
-            viper_sha512.schedule(_schedule)
-        viper_sha512.rounds(_working, _schedule, _rounds, at)
-    viper_sha512.accumulate(_state, _working)
-
-
 def sha512(data: bytes) -> bytes:
     """FIPS 180-4: 64 bytes."""
-    _state[:] = _start
+    # the constants as words of this machine, the state, the schedule, the working words
+    constants = bytearray(640)
+    state = bytearray(64)
+    space = bytearray(128), bytearray(64)
+    viper_sha512.big_endian(constants, 0, ROUNDS, 0, 160)
+    viper_sha512.big_endian(state, 0, START, 0, 16)
     whole = len(data) & ~127
     for start in range(0, whole, 128):
-        _sha512_block(data, start)
+        _sha512_block(state, data, start, constants, space)
     last = bytes(data[whole:]) + padding(len(data))
     for start in range(0, len(last), 128):
-        _sha512_block(last, start)
+        _sha512_block(state, last, start, constants, space)
     digest = bytearray(64)
-    viper_sha512.to_bytes(digest, _state)
+    viper_sha512.to_bytes(digest, state)
     return bytes(digest)
+
+
+def _sha512_block(
+    state: bytearray, data: bytes, start: int, constants: bytearray, space: "tuple[bytearray, bytearray]"
+) -> None:
+    schedule, working = space
+    viper_sha512.big_endian(schedule, 0, data, start, 32)
+    working[:] = state
+    for at in range(0, 160, 32):
+        if at:
+            viper_sha512.schedule(schedule)
+        viper_sha512.rounds(working, schedule, constants, at)
+    viper_sha512.accumulate(state, working)
 
 
 def public_key(seed: bytes) -> bytes:

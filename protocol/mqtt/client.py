@@ -5,10 +5,10 @@ from protocol.errors import Misuse
 from protocol.limits import FILTERS_MAX, MQTT_PENDING_BYTES_MAX, PACKET_BYTES_MAX
 from protocol.mqtt import packets
 from protocol.mqtt.packets import MqttError
-from protocol.mqtt.parser import parse
+from protocol.mqtt.parser import begin_publish, parse
 
 if TYPE_CHECKING:
-    Event = tuple[str] | tuple[str, str, int] | tuple[str, str, bytes] | tuple[str, str]
+    Event = tuple[str] | tuple[str, str, int] | tuple[str, str, bytes | memoryview] | tuple[str, str]
 
 _NEW, _CONNECTING, _CONNECTED, _CLOSED = 0, 1, 2, 3
 _REFUSED = {
@@ -25,16 +25,23 @@ class Client:
 
     Events: ("connected",), ("subscribed", filter, granted QoS or 128), ("message", topic, payload),
     ("closed", reason). Nothing that arrives raises: a peer that breaks the standard closes, by name.
+    A payload of `view_bytes_min` or more that comes in pieces is gathered in a buffer of its own, and the event has a
+    view of that: it is in the heap once, and not twice as a copy out of the stream would be. 0: payloads are bytes.
     """
 
     def __init__(
         self, client_id: str, keepalive_s: int = 60, username: "str | None" = None,
         password: "bytes | None" = None, pending_bytes_max: int = MQTT_PENDING_BYTES_MAX,
+        view_bytes_min: int = 0,
     ) -> None:  # fmt: skip
         self._hello = packets.connect(client_id, keepalive_s, username, password)
         self._keepalive_ms = keepalive_s * 1000
         self._state = _NEW
         self._in = bytearray()
+        self._view_min = view_bytes_min
+        self._topic = ""  # of the payload that is being gathered ...
+        self._payload: "memoryview | None" = None  # ... here ...
+        self._gathered = 0  # ... and how much of it has come
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._out_max = pending_bytes_max
@@ -140,14 +147,46 @@ class Client:
         """Bytes of the stream from the broker."""
         if not self._open():
             return
-        self._in.extend(data)
         try:
+            if self._payload is None:
+                self._begin_view()
+            if self._payload is not None:
+                data = self._gather(data)
+            self._in.extend(data)
             packet = parse(self._in)
             while packet is not None:
                 self._take(packet)
                 packet = parse(self._in) if self._open() else None
+            if not self._in:
+                self._in = bytearray()  # an empty one would keep its place in the heap
+            self._begin_view()
         except MqttError as error:
             self._close("broker breaks MQTT: " + str(error))
+
+    def _begin_view(self) -> None:
+        """Where the stream is inside a long payload, gather it; not before those before it have been taken."""
+        if not self._view_min or not self._in or self._events or self._state != _CONNECTED:
+            return
+        begun = begin_publish(self._in, self._view_min)
+        if begun is not None:
+            self._topic, start, size = begun
+            came = memoryview(self._in)[start:]
+            self._payload = memoryview(bytearray(size))
+            self._payload[: len(came)] = came
+            self._gathered = len(came)
+            self._in = bytearray()
+
+    def _gather(self, data: bytes) -> bytes:
+        """Bytes into the payload; returns those after its end."""
+        payload = self._payload
+        assert payload is not None
+        size = min(len(data), len(payload) - self._gathered)
+        payload[self._gathered : self._gathered + size] = data if size == len(data) else data[:size]
+        self._gathered += size
+        if self._gathered == len(payload):
+            self._payload = None
+            self._events.append(("message", self._topic, payload))
+        return data[size:]
 
     def _take(self, packet: "packets.Packet") -> None:
         kind = packet.kind
@@ -181,6 +220,7 @@ class Client:
     def _close(self, reason: str) -> None:
         self._state = _CLOSED
         self._in = bytearray()
+        self._payload = None
         self._subscribing = {}
         self._events.append(("closed", reason))
 

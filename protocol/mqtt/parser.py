@@ -104,6 +104,22 @@ def parse(buffer: bytearray) -> "Packet | None":
     Raises MqttError as soon as the bytes cannot become a packet within the limits; what the buffer then
     holds is worth nothing and the connection is closed. At most PACKET_BYTES_MAX of content are waited for.
     """
+    found = _head(buffer)
+    if found is None:
+        return None
+    at, length = found
+    if len(buffer) < at + length:
+        return None
+    fields = _Fields(buffer, at, at + length)
+    packet = _parse_body(buffer[0] >> 4, buffer[0] & 15, fields)
+    if fields.more():
+        raise MqttError("bytes after the packet's content")
+    buffer[: at + length] = b""
+    return packet
+
+
+def _head(buffer: bytearray) -> "tuple[int, int] | None":
+    """(where the first packet's content begins, its bytes); None while that is not known."""
     if not buffer:
         return None
     head = buffer[0]
@@ -127,14 +143,24 @@ def parse(buffer: bytearray) -> "Packet | None":
         raise MqttError("length is not the shortest")
     if length > PACKET_BYTES_MAX:
         raise MqttError("packet is too long")
-    if len(buffer) < at + length:
+    return at, length
+
+
+def begin_publish(buffer: bytearray, payload_bytes_min: int) -> "tuple[str, int, int] | None":
+    """(topic, where its payload begins, bytes of payload) of a PUBLISH at QoS 0 that has not come as a whole yet.
+
+    None for any other packet, for a shorter payload, and before its topic is here. Raises MqttError as `parse` does.
+    """
+    found = _head(buffer)
+    if found is None or buffer[0] & 0xF6 != PUBLISH << 4 or len(buffer) < found[0] + 2:
         return None
-    fields = _Fields(buffer, at, at + length)
-    packet = _parse_body(kind, flags, fields)
-    if fields.more():
-        raise MqttError("bytes after the packet's content")
-    buffer[: at + length] = b""
-    return packet
+    at, length = found
+    name = 2 + (buffer[at] << 8 | buffer[at + 1])
+    if not at + name <= len(buffer) < at + length or length - name < payload_bytes_min:
+        return None
+    if buffer[0] & 8:
+        raise MqttError("DUP at QoS 0")
+    return _Fields(buffer, at, at + length).topic(), at + name, length - name
 
 
 def _parse_body(kind: int, flags: int, fields: _Fields) -> "Packet":

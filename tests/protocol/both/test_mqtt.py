@@ -241,3 +241,42 @@ def test_a_silent_client_pings_and_a_silent_broker_is_given_up():
     assert events(client) == []
     client.tick(25000)
     assert events(client) == [("closed", "no answer from the broker")]
+
+
+def messages_of(view_bytes_min, data, size):
+    """What a client says of a broker's bytes that come `size` at a time, its payloads as bytes."""
+    client = mqtt.Client("slate", view_bytes_min=view_bytes_min)
+    client.connect()
+    client.to_send(0)
+    found = []
+    for at in range(0, len(data), size):
+        client.receive(data[at : at + size], 0)
+        event = client.next_event()
+        while event is not None:
+            if event[0] == "message":
+                found.append((event[1], type(event[2]) is memoryview, bytes(event[2])))
+            else:
+                found.append(event)
+            event = client.next_event()
+    return found
+
+
+def test_a_long_payload_in_a_buffer_of_its_own_is_the_same_whatever_the_pieces():
+    payloads = [b"", b"short", bytes(range(256)) * 4, b"x" * 599, b"y" * 600, bytes(5000), b"last"]
+    stream = mqtt.connack(0) + b"".join([mqtt.publish("down/chunk", one) for one in payloads]) + mqtt.pingresp()[:1]
+    plain = messages_of(0, stream, 64)
+    assert [one[2] for one in plain[1:]] == payloads and not any(one[1] for one in plain[1:])
+    for size in (1, 2, 3, 7, 61, 599, 600, 601, 1100, len(stream)):
+        found = messages_of(600, stream, size)
+        assert [(one[0], one[2]) for one in found[1:]] == [(one[0], one[2]) for one in plain[1:]], size
+        assert all(len(one[2]) >= 600 for one in found[1:] if one[1]), size
+    viewed = [len(one[2]) for one in messages_of(600, stream, 64) if len(one) == 3 and one[1]]
+    assert viewed == [1024, 600, 5000]
+
+
+def test_a_long_payload_under_a_forbidden_topic_closes_before_it_comes():
+    bad = mqtt.publish("down/chunk", bytes(5000)).replace(b"down/chunk", b"down/chun#")
+    for head in (bad, b"\x38" + mqtt.publish("down/chunk", bytes(5000))[1:]):
+        assert messages_of(600, mqtt.connack(0) + head[:40], 40)[-1][0] == "closed"
+    early = mqtt.publish("down/chunk", bytes(5000))
+    assert messages_of(600, early, 64)[-1][0] == "closed"  # before the CONNACK
