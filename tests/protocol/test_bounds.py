@@ -14,9 +14,11 @@ from protocol.errors import Refusal
 from protocol.limits import CBOR_DEPTH_MAX, CHUNK_BYTES, LINK_DATA_BYTES_MAX, PACKET_BYTES_MAX, RECORD_BYTES_MAX
 from protocol.records import signing, text, topics
 from protocol.records.schema import ListOf, Record
+from protocol.session import Session
 from tests.fuzz.record_targets import good, kinds, minimal
+from tests.fuzz.secret_targets import session_ends
 from tests.kits import records as made
-from tests.kits.cost import growth, peak
+from tests.kits.cost import growth, peak, steps
 from tests.kits.record_samples import samples
 
 SIZES = (512, 1024, 2048, 4096)
@@ -52,8 +54,8 @@ def bounded(
 ) -> None:  # fmt: skip
     """Assert both bounds for each of the inputs, which grow."""
     read(inputs[0])  # what is made once is made now
-    for data, steps in zip(inputs, growth(read, inputs)):
-        assert steps <= steps_a_byte + FIXED_STEPS / len(data), (len(data), steps)
+    for data, cost in zip(inputs, growth(read, inputs)):
+        assert cost <= steps_a_byte + FIXED_STEPS / len(data), (len(data), cost)
         assert held(read, data, always) <= held_a_byte, (len(data), held(read, data, always))
 
 
@@ -92,8 +94,8 @@ FRAMES = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_what_a_wire_says_costs_so_much_a_byte_to_read(name: str) -> None:
-    inputs, steps = FRAMES[name]
-    bounded(whole, inputs, steps, 20, READER_BYTES)
+    inputs, most = FRAMES[name]
+    bounded(whole, inputs, most, 20, READER_BYTES)
 
 
 def test_bytes_that_come_one_by_one_cost_no_more_the_longer_it_goes_on() -> None:
@@ -147,8 +149,8 @@ CBORS = {
 
 @pytest.mark.parametrize("name", CBORS)
 def test_what_cbor_costs_a_byte(name: str) -> None:
-    inputs, steps, memory = CBORS[name]
-    bounded(refused(cbor.loads), inputs, steps, memory)
+    inputs, most, memory = CBORS[name]
+    bounded(refused(cbor.loads), inputs, most, memory)
 
 
 # COSE, MQTT, texts, chunks
@@ -192,8 +194,8 @@ OTHERS: dict[str, tuple[Callable[[bytes], object], list[bytes], int, int]] = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_the_readers_of_one_thing_cost_a_byte(name: str) -> None:
-    read, inputs, steps, memory = OTHERS[name]
-    bounded(read, inputs, steps, memory)
+    read, inputs, most, memory = OTHERS[name]
+    bounded(read, inputs, most, memory)
 
 
 def test_packets_that_do_not_come_whole_are_not_looked_at_again_and_again() -> None:
@@ -290,3 +292,55 @@ def test_a_record_as_full_as_it_may_be_costs_no_more_a_byte_than_a_small_one(
     costs = growth(refused(kind.decode), inputs)
     assert max(costs) <= RECORD_STEPS and costs[-1] <= costs[0] * 1.1
     assert all(held(kind.decode, data) <= RECORD_HELD for data in inputs)
+
+
+# the session
+
+
+def up() -> tuple[Session, Session]:
+    device, hub = session_ends("IK")
+    for _ in range(3):
+        hub.receive(device.to_send())
+        device.receive(hub.to_send())
+    assert device.up and hub.up
+    return device, hub
+
+
+def tiny_records(size: int) -> bytes:
+    """What an authenticated peer can say in the smallest records."""
+    device, _ = up()
+    out = bytearray()
+    while len(out) < size:
+        device.write(b"x")
+        out += device.to_send()
+    return bytes(out)
+
+
+def in_pieces(hub: Session, data: bytes, size: int) -> None:
+    for at in range(0, len(data), size):
+        hub.receive(data[at : at + size])
+
+
+@pytest.mark.parametrize("size, most", [(4096, 60), (1, 200)])
+def test_the_smallest_records_of_a_peer_cost_what_their_bytes_cost(size: int, most: int) -> None:
+    # the sealing is C's here; what Python does a byte is small, whole or byte by byte
+    for data in [tiny_records(length) for length in SIZES]:
+        hub = up()[1]
+        idle = peak(lambda hub=hub: hub.receive(b""))  # type: ignore[misc]
+        assert steps(lambda hub=hub, data=data: in_pieces(hub, data, size)) / len(data) <= most  # type: ignore[misc]
+        hub = up()[1]
+        held_now = peak(lambda hub=hub, data=data: in_pieces(hub, data, size)) - idle  # type: ignore[misc]
+        assert hub.up and not hub.closed and held_now <= HELD_BYTES + 30 * len(data)
+
+
+@pytest.mark.parametrize("start", [b"\x02", b"\x01", b"", b"\xff"])
+def test_noise_at_a_session_ends_it_once_and_the_rest_of_it_costs_nothing(start: bytes) -> None:
+    for unit in (b"\0", b"\xff", b"\0\x10" + bytes(16), b"\x01\x00" + bytes(256)):
+        costs = []
+        for data in [start + each for each in repeated(unit)]:
+            hub = session_ends("IK")[1]
+            assert peak(lambda hub=hub, data=data: in_pieces(hub, data, 64)) <= 2 * HELD_BYTES  # type: ignore[misc]
+            hub = session_ends("IK")[1]
+            costs.append(steps(lambda hub=hub, data=data: in_pieces(hub, data, 64)) / len(data))  # type: ignore[misc]
+            assert hub.closed and not hub.up
+        assert costs[-1] <= max(costs[0], 30)
