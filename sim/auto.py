@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from hub_daemon.store import Store, items
 from protocol.blob import Builder
@@ -78,29 +78,31 @@ class Play:
         first.select_option("select[name=bay]", learner.bay)
         first.select_option("select[name=learner]", learner.id)
         first.click("#open-window")
-        expect(first.locator('[data-enrolment][data-state="open"]')).to_be_visible()
+        window = on_page(first, learner)
+        expect(window).to_have_attribute("data-state", "open")
         self.wing.seat(learner)
         device = self.pages[learner.id]
         device.goto("/")
-        wait_until("the same six digits on both screens", lambda: self._same_digits(device, first), STAGE_WAIT_S)
+        wait_until("the same six digits on both screens", lambda: self._same_digits(device, window), STAGE_WAIT_S)
         digits = device.get_attribute("#digits", "data-digits") or ""
         device.click("#digits-same")
         expect(device.locator("#digits-same")).to_have_count(0)
-        first.click("#confirm")
-        expect(first.locator('[data-enrolment][data-state="confirmed"]')).to_be_visible()
+        window.locator("[id^=confirm]").click()
+        expect(window).to_have_attribute("data-state", "confirmed")
         go(second, "/enrol")
-        if not SIX.match(digits) or digits not in (second.text_content("main") or "").replace(" ", ""):
+        window = on_page(second, learner)
+        if not SIX.match(digits) or window.locator(".perch-digits").inner_text() != digits:
             raise AssertionError("the second administrator sees other digits than the device")
-        second.click("#countersign")
+        window.locator("[id^=countersign]").click()
         wait_until(f"{learner.name}'s device is enrolled", lambda: settled(learner), 60)
 
     @staticmethod
-    def _same_digits(device: Page, staff: Page) -> bool:
+    def _same_digits(device: Page, staff: Locator) -> bool:
         """A busy machine may lose the session between two looks; then both screens get new digits."""
         try:
-            if not device.locator("#digits").count() or not staff.locator("#digits").count():
+            if not device.locator("#digits").count() or not staff.locator(".perch-digits").count():
                 return False
-            shown = "".join((staff.locator("#digits").first.text_content() or "").split())
+            shown = staff.locator(".perch-digits").inner_text().strip()
             return SIX.match(shown) is not None and device.get_attribute("#digits", "data-digits") == shown
         except Error:  # a page was just looking again by itself
             return False
@@ -255,6 +257,9 @@ class Play:
             store.close()
 
 
+def on_page(staff: Page, learner: Learner) -> Locator:
+    """What the enrolment page says of the window on this learner's bay; another bay's may still stand before it."""
+    return staff.locator("[data-enrolment]").filter(has_text=f"Bay {learner.bay},")
 
 
 def go(page: Page, path: str) -> None:
