@@ -25,7 +25,7 @@ CORPUS_FILES_MAX = 800
 
 # the ways in: functions of protocol/ that take what somebody else made
 WAY_IN = re.compile(
-    r"(parse|decode|loads|unpack|open|receive|read|feed|accept|verify|check|key_id|signer|points|utf8_valid)(_\w+|\d)?"
+    r"(parse|decode|loads|unpack|open|receive|read|feed|accept|verify|check|key_id|signer|points|utf8_valid|begin)(_\w+|\d)?"
 )
 # ... and those that are no layer of their own
 NOT_A_WAY_IN = {
