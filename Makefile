@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3)
 STAMP := $(VENV)/.installed
-SYSTEM_PACKAGES := mosquitto chromium graphviz libseccomp2 fonts-liberation lrzsz
+SYSTEM_PACKAGES := mosquitto chromium graphviz libseccomp2 fonts-liberation lrzsz valgrind gcc-multilib
 ARGS ?=
 MINUTES ?= 5
 TEST_WORKERS ?= 2
@@ -33,12 +33,13 @@ system:
 	    echo "  sudo apt-get install --no-install-recommends $${missing[*]}"; exit 1; \
 	  fi; fi
 
-$(STAMP): requirements/develop.txt pyproject.toml
+$(STAMP): requirements/develop.txt requirements/board32.txt pyproject.toml
 	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Perch needs Python 3.11 or newer; $(BASE_PYTHON) is older. Set BASE_PYTHON=/path/to/python3.11."; exit 1; }
 	@test -x $(BIN)/python || $(BASE_PYTHON) -m venv $(VENV)
 	@echo "Installing the Python packages into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/develop.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes --no-deps --no-binary :all: --no-build-isolation -d $(VENV)/board32 -r requirements/board32.txt
 	@touch $@
 
 demo: setup ## a wing on this machine; ARGS=--auto plays one message through it

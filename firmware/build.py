@@ -19,12 +19,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from firmware import rom, shake, shorten
+from firmware import flatten, rom, shake, shorten
 
 NOT_ON_A_DEVICE = {
     "protocol/crypto/nacl.py",
     "protocol/records/cddl.py",
     "firmware/build.py",
+    "firmware/flatten.py",
     "firmware/rom.py",
     "firmware/shake.py",
     "firmware/shorten.py",
@@ -55,7 +56,7 @@ code = int.from_bytes(uctypes.bytes_at(id(program.code) + 3 * WORD, WORD), sys.b
 vfs.mount(vfs.VfsRom(uctypes.bytearray_at(code + {offset}, {size})), "/rom")
 sys.path.insert(0, "/rom")
 
-from firmware.main import main
+from {module} import main
 
 sys.exit(main(sys.argv[1:]))
 '''
@@ -68,30 +69,47 @@ class BuildFailed(Exception):
 def build(out: Path, march: str = "x64") -> int:
     """Make OUT from this tree, replacing what it made there before; returns how many files it compiled."""
     sources, files = _sources()
-    out.mkdir(parents=True, exist_ok=True)
+    whole = {name: source.read_text(encoding="utf-8") for source, name in sources}
+    whole[MICRODOT] = shake.without(whole[MICRODOT], UNUSED)
+    shaken = shake.shake(whole, ROOTS)
+    passing = {name for name in shaken if name.startswith(VIEWS) and Path(name).stem not in VIEWS_THAT_STAY}
+    texts = shorten.shorten(shaken, ROOTS, passing)
+    files.update(compile_all(texts, march))
+    write_program(out, files, "firmware.main", march)
+    return len(texts)
+
+
+def build_flat(program: Path, march: str) -> bytes:
+    """protocol/, as a device has it, and a program of one file, as one module `device`: the .mpy file."""
+    whole = {name: source.read_text(encoding="utf-8") for source, name in _sources()[0] if name.startswith("protocol/")}
+    del whole["protocol/crypto/pure.py"]  # the reference; a device that has viper never loads it
+    whole["device.py"] = program.read_text(encoding="utf-8")
+    shaken = shake.shake(whole, ROOTS)
+    del shaken["protocol/compat.py"]  # nothing is left of it but `const`, which the compiler knows
+    texts = shorten.shorten({"device.py": flatten.flatten(shaken)}, ROOTS, set())
+    return compile_all(texts, march, frozen=True)["device.mpy"]
+
+
+def compile_all(texts: dict[str, str], march: str, frozen: bool = False) -> dict[str, bytes]:
+    """{name.mpy: its bytes} of {name.py: its text}; what is to be frozen keeps its whole name inside."""
     with tempfile.TemporaryDirectory() as scratch:
         jobs = []
-        whole = {name: source.read_text(encoding="utf-8") for source, name in sources}
-        whole[MICRODOT] = shake.without(whole[MICRODOT], UNUSED)
-        shaken = shake.shake(whole, ROOTS)
-        passing = {name for name in shaken if name.startswith(VIEWS) and Path(name).stem not in VIEWS_THAT_STAY}
-        texts = shorten.shorten(shaken, ROOTS, passing)
         for name, text in texts.items():
             source = Path(scratch) / name
             source.parent.mkdir(parents=True, exist_ok=True)
             source.write_text(text, encoding="utf-8")
-            jobs.append((source, name, source.with_suffix(".mpy"), march))
+            jobs.append((source, name if frozen else source.stem, source.with_suffix(".mpy"), march))
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for name, compiled in zip(texts, pool.map(_compile, jobs)):
-                files[name[:-3] + ".mpy"] = compiled
-        carrier = Path(scratch) / "program.py"
-        carrier.write_text(rom.CARRIER)
-        plain = _compile((carrier, "program.py", Path(scratch) / "program.mpy", march))
-    image = rom.image(files)
-    program, offset = rom.carry(plain, image)
+            return {name[:-3] + ".mpy": compiled for name, compiled in zip(texts, pool.map(_compile, jobs))}
+
+
+def write_program(out: Path, files: dict[str, bytes], module: str, march: str) -> None:
+    """OUT/program.mpy with these files as its ROM image, and OUT/run.py, which calls main() of `module` in it."""
+    out.mkdir(parents=True, exist_ok=True)
+    rom_image = rom.image(files)
+    program, offset = rom.carry(compile_all({"program.py": rom.CARRIER}, march)["program.mpy"], rom_image)
     (out / "program.mpy").write_bytes(program)
-    (out / "run.py").write_text(RUN.format(offset=offset, size=len(image)))
-    return len(texts)
+    (out / "run.py").write_text(RUN.format(offset=offset, size=len(rom_image), module=module))
 
 
 def _sources() -> tuple[list[tuple[Path, str]], dict[str, bytes]]:
@@ -118,7 +136,7 @@ def _sources() -> tuple[list[tuple[Path, str]], dict[str, bytes]]:
 def _compile(job: tuple[Path, str, Path, str]) -> bytes:
     source, name, target, march = job
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = [compiler(), "-march=" + march, "-s", source.stem, "-o", str(target), str(source)]
+    command = [compiler(), "-march=" + march, "-s", name, "-o", str(target), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         raise BuildFailed(name + ": " + (result.stderr or result.stdout).strip())

@@ -1,41 +1,55 @@
-"""The figures of small heaps: runs in real MicroPython, with the heap that is claimed and not more."""
+"""The figures of small heaps: a real docking in real MicroPython, with the heap that is claimed and not more.
 
+The device's end is tests/kits/small_device.py: every module of protocol/ that a docking device has, loaded at once; a
+session over a pty with a hub in CPython; the roster, the list and a bundle verified; a video down and another one up.
+It runs on board32 (tests/kits/board32), whose words have 32 bits as a board's have, and on the unix port: 64 bits.
+"""
+
+import importlib
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from firmware.build import compiler
+from firmware import build
 
 ROOT = Path(__file__).resolve().parent.parent
-TRANSFER = ROOT / "tests" / "kits" / "small_heap.py"
-SESSION_KIB = 128
+DEVICE = ROOT / "tests" / "kits" / "small_device.py"
+EDGE = ROOT / "tests" / "kits" / "edge.py"
+BOARD_KIB = 64
+UNIX_KIB = 144
+small_hub: Any = importlib.import_module("tests.kits.small_hub")
 
 
 def rows(quick: bool) -> list[dict[str, Any]]:
-    return [transfer(SESSION_KIB)]
+    del quick
+    return [
+        row("32-bit words, as a board", BOARD_KIB, on_board32(BOARD_KIB)),
+        row("64-bit words, the unix port", UNIX_KIB, on_unix(UNIX_KIB)),
+    ]
 
 
-def transfer(heap_kib: int) -> dict[str, Any]:
-    """protocol/, compiled as a device has it, with link and session at both ends of a wire, in one heap."""
-    micropython = Path(sys.executable).parent / "micropython"
+def row(what: str, heap_kib: int, outcome: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"what": "protocol/, a session and transfers; " + what, "heap KiB": heap_kib}
+    if outcome.code == 0:
+        figures = outcome.figures
+        found |= {"down": figures["down"], "up": figures["up"]}
+        found |= {"free after imports": figures["imported"], "least free": figures["least"]}
+    return found | {"holds": outcome.whole}
+
+
+def on_board32(heap_kib: int) -> Any:
+    """The docking in a heap of 32-bit words: an Outcome of small_hub. Raises NotBuilt where board32 cannot be made."""
+    made = importlib.import_module("tests.kits.board32.build").board32(DEVICE)
+    return small_hub.run([str(made), str(heap_kib)])
+
+
+def on_unix(heap_kib: int) -> Any:
+    """The docking on the unix port, its program in a ROM image (firmware/rom.py)."""
     with tempfile.TemporaryDirectory() as folder:
-        compile_protocol(Path(folder))
-        done = subprocess.run(
-            [str(micropython), "-X", f"heapsize={heap_kib}k", str(TRANSFER)],
-            env={**os.environ, "MICROPYPATH": folder}, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()[-200:]
-    return {"what": "protocol/ and one session", "heap KiB": heap_kib, "result": last, "holds": done.returncode == 0}
-
-
-def compile_protocol(out: Path) -> None:
-    """protocol/ as .mpy files under `out`."""
-    for source in sorted((ROOT / "protocol").rglob("*.py")):
-        name = source.relative_to(ROOT)
-        target = (out / name).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        command = [compiler(), "-march=x64", "-s", str(name), "-o", str(target), str(source)]
-        subprocess.run(command, check=True, timeout=60)
+        edge = build.compile_all({"edge.py": EDGE.read_text(encoding="utf-8")}, "x64")
+        files = {"device.mpy": build.build_flat(DEVICE, "x64"), **edge}
+        build.write_program(Path(folder), files, "device", "x64")
+        interpreter = importlib.import_module("tests.kits.micropython").interpreter()
+        command = [interpreter, "-X", f"heapsize={heap_kib}k", f"{folder}/run.py"]
+        return small_hub.run(command, {**os.environ, "MICROPYPATH": folder})

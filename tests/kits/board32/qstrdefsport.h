@@ -1,0 +1,1 @@
+// no names beside those in the sources
