@@ -133,6 +133,7 @@ class Fetching:
         leaves = storage.read(inboxes.LEAVES + name)
         have = storage.blob_size(inboxes.PART + name)
         stored = 0
+        half = b""
         manifest = None
         if leaves is not None:
             try:
@@ -144,9 +145,11 @@ class Fetching:
             while whole and not self._whole(manifest, whole - 1, inboxes.PART + name):
                 whole -= 1
             stored = min(whole * blob.LEAF_CHUNKS, blob.chunk_count(size))
+            if whole == have // LEAF_BYTES and have % LEAF_BYTES >= CHUNK_BYTES and have < size:
+                half = storage.blob_read(inboxes.PART + name, whole * LEAF_BYTES, CHUNK_BYTES)
         self._stored = stored
         self._vain = 0
-        self._fetch = blob.Fetch(root, size, stored, leaves)
+        self._fetch = blob.Fetch(root, size, stored, leaves, True, half)
 
     def _whole(self, manifest: blob.Manifest, index: int, name: str) -> bool:
         read = self._device.storage.blob_read
@@ -180,10 +183,10 @@ class Fetching:
             storage = self._device.storage
             if event[0] == "manifest":
                 storage.write(inboxes.LEAVES + name, event[1])
+            elif event[0] == "half":  # it stands there unverified, and counts only with the other half
+                storage.blob_write(inboxes.PART + name, event[1] * CHUNK_BYTES, event[2])
             elif event[0] == "chunk":
                 storage.blob_write(inboxes.PART + name, event[1] * CHUNK_BYTES, event[2])
-                if (event[1] + 1) % blob.LEAF_CHUNKS and event[1] + 1 < fetch.count:
-                    continue  # half a leaf: durable together with the other half
                 storage.blob_sync(inboxes.PART + name)
                 for index in range(self._stored, event[1] + 1):
                     fetch.stored(index)

@@ -158,7 +158,11 @@ class Manifest:
 
     def check(self, index: int, pieces: "Iterable[bytes | memoryview]") -> None:
         """Raise ChunkDigest unless `pieces`, one after the other, are all that leaf `index` covers."""
-        if leaf(pieces) != self.leaves[32 * index : 32 * index + 32]:
+        self.check_digest(index, leaf(pieces))
+
+    def check_digest(self, index: int, digest: bytes) -> None:
+        """Raise ChunkDigest unless leaf `index` has this digest."""
+        if digest != self.leaves[32 * index : 32 * index + 32]:
             raise ChunkDigest(f"not the bytes of leaf {index}")
 
 
@@ -297,12 +301,17 @@ class Fetch:
     refusal (counted in `counters`) that costs nothing but itself, or its leaf; `next_event()` gives
     ("manifest", leaves) once, ("chunk", index, view of bytes) in order, verified, each to be made durable and then told
     by `stored(index)`, and ("done",) after the last one. At most WANT_CHUNKS_MAX chunks are asked for beyond what
-    is durable. The first half of a leaf is held until the second has come.
+    is durable. The first half of a leaf is held until the second has come; with `early` it is handed out at once, as
+    ("half", index, view of bytes), to be written where it belongs and to count only with the other half.
     """
 
-    def __init__(self, root: bytes, size: int, stored: int = 0, leaves: "bytes | None" = None) -> None:
+    def __init__(
+        self, root: bytes, size: int, stored: int = 0, leaves: "bytes | None" = None, early: bool = False,
+        half: bytes = b"",
+    ) -> None:  # fmt: skip
         """Resume with `stored` durable chunks, those of whole leaves; `leaves` where they were kept.
 
+        `half`: the chunk after them, where it was handed out `early` and is still there; it need not come again.
         Raises ManifestRefused for leaves that are not the root's.
         """
         if not 1 <= size <= BLOB_BYTES_MAX:
@@ -316,9 +325,12 @@ class Fetch:
         self.counters: "dict[str, int]" = {"taken": 0, "asked": 0}
         self._stored = stored  # durable
         self._taken = stored  # verified and handed out
-        self._asked = stored  # asked for
+        self._asked = stored + (1 if half else 0)  # asked for
         self._manifest_asked = False
-        self._held: "list[memoryview]" = []  # of the leaf after those taken
+        self._early = early
+        self._begun = 1 if half else 0  # chunks of the leaf after those taken: hashed, and ...
+        self._hasher = hashlib.sha256(b"\x00" + half)
+        self._held: "list[memoryview]" = []  # ... held, if not `early`
         self._events: "list[tuple[Any, ...]]" = []
         self._deadline: "int | None" = None
         if stored == self.count:
@@ -333,8 +345,7 @@ class Fetch:
         if self.done:
             return None
         if self._deadline is not None and now >= self._deadline:
-            self._asked = self._taken
-            self._held = []
+            self._asked = self._taken + self._begun
             self._deadline = None
             self._manifest_asked = False
         if self.manifest is None and not self._manifest_asked:
@@ -385,7 +396,7 @@ class Fetch:
             return
         if self.manifest is None:
             raise ChunkUnwanted(f"chunk {index} before the manifest")
-        following = self._taken + len(self._held)
+        following = self._taken + self._begun
         if index < following:
             raise ChunkRepeated(f"chunk {index} again")
         if index >= self._asked:
@@ -394,19 +405,30 @@ class Fetch:
             raise ChunkUnwanted(f"chunk {index} before chunk {following}")
         if len(data) != chunk_length(self.size, index):
             raise ChunkSize(f"chunk {index} of {len(data)} bytes, not {chunk_length(self.size, index)}")
-        self._held.append(data)
-        if len(self._held) == LEAF_CHUNKS or index + 1 == self.count:
-            self._take_leaf()
+        if not self._begun:
+            self._hasher = hashlib.sha256(b"\x00")
+            self._held = []
+        self._hasher.update(data)
+        self._begun += 1
+        if self._begun == LEAF_CHUNKS or index + 1 == self.count:
+            self._take_leaf(self.manifest, data)
+        elif self._early:
+            self._events.append(("half", index, data))
+        else:
+            self._held.append(data)
 
-    def _take_leaf(self) -> None:
-        held = self._held
+    def _take_leaf(self, manifest: Manifest, last: memoryview) -> None:
+        begun = self._begun
+        self._begun = 0
+        manifest.check_digest(self._taken // LEAF_CHUNKS, self._hasher.digest())
+        self._taken += begun
+        self.counters["taken"] += begun
+        self._held.append(last)
+        index = self._taken - len(self._held)
+        for data in self._held:
+            self._events.append(("chunk", index, data))
+            index += 1
         self._held = []
-        assert self.manifest is not None
-        self.manifest.check(self._taken // LEAF_CHUNKS, held)
-        for data in held:
-            self._events.append(("chunk", self._taken, data))
-            self._taken += 1
-            self.counters["taken"] += 1
 
     @property
     def taken_all(self) -> bool:

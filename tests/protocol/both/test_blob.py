@@ -38,9 +38,10 @@ def chunk_of(manifest, data, index):
     return blob.pack_chunk(manifest.root, index, data[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES])
 
 
-def run(fetch, manifest, data, now=0, most=10_000):
-    """Serve a fetch until it has nothing more to ask; returns the bytes it handed out."""
+def run(fetch, manifest, data, now=0, there=(), most=10_000):
+    """Serve a fetch until it has nothing more to ask; returns the bytes it handed out. `there`: half a leaf."""
     out = b""
+    waiting = list(there)
     for _ in range(most):
         want = fetch.want(now)
         if want is not None:
@@ -49,11 +50,13 @@ def run(fetch, manifest, data, now=0, most=10_000):
                 fetch.receive(payload(), now)
                 event = fetch.next_event()
                 while event is not None:
-                    if event[0] == "chunk":
-                        out += event[2]
-                        fetch.stored(event[1])
-                    elif event[0] == "done":
+                    if event[0] == "done":
                         return out
+                    if event[0] != "manifest":
+                        out += event[2]
+                        waiting.append(event[1])
+                    while event[0] == "chunk" and waiting:
+                        fetch.stored(waiting.pop(0))
                     event = fetch.next_event()
     raise AssertionError("never done")
 
@@ -121,7 +124,8 @@ def test_a_fetch_brings_every_byte():
     for size in (1, CHUNK_BYTES, CHUNK_BYTES + 1, LEAF_BYTES, LEAF_BYTES + 1, SIZE):
         data = body(size)
         manifest = manifest_of(data)
-        assert run(Fetch(manifest.root, size), manifest, data) == data
+        for early in (False, True):
+            assert run(Fetch(manifest.root, size, early=early), manifest, data) == data
 
 
 def test_a_fetch_resumes_from_what_is_durable():
@@ -134,6 +138,12 @@ def test_a_fetch_resumes_from_what_is_durable():
             assert fetch.counters["taken"] == 4 - stored
     whole = Fetch(manifest.root, SIZE, 4)
     assert whole.done and whole.want(0) is None and whole.next_event() == ("done",)
+    half = Fetch(manifest.root, SIZE, 0, manifest.leaves, True, data[:CHUNK_BYTES])
+    assert run(half, manifest, data, there=[0]) == data[CHUNK_BYTES:], "half a leaf that is there does not come again"
+    spoiled = Fetch(manifest.root, SIZE, 0, manifest.leaves, True, bytes(CHUNK_BYTES))
+    assert spoiled.want(0).first == 1
+    raised(blob.ChunkDigest, spoiled.receive, chunk_of(manifest, data, 1), 0)
+    assert run(spoiled, manifest, data, spoiled.next_deadline()) == data, "a torn half comes again with the other"
     for stored in (-1, 1, 3, 5):
         try:
             Fetch(manifest.root, SIZE, stored)
@@ -197,14 +207,16 @@ def test_a_chunk_of_another_blob_with_the_same_mark_is_refused_by_its_leaf():
     data, other = body(), b"\xff" + body()[1:]
     manifest = manifest_of(data)
     mistaken = blob.pack_chunk(manifest.root[: blob.MARK_BYTES] + bytes(28), 0, other[:CHUNK_BYTES])
-    for at in (0, 1):  # as the first half of its leaf, and as the second
-        fetch = Fetch(manifest.root, SIZE, 0, manifest.leaves)
+    for at, early in ((0, False), (1, False), (0, True), (1, True)):  # as the first half of its leaf, or the second
+        fetch = Fetch(manifest.root, SIZE, 0, manifest.leaves, early)
         fetch.want(0)
         halves = [chunk_of(manifest, data, 0), chunk_of(manifest, data, 1)]
         halves[at] = blob.pack_chunk(mistaken[: blob.MARK_BYTES], at, other[:CHUNK_BYTES])
         fetch.receive(halves[0], 0)
         before = fetch.next_deadline()
         raised(blob.ChunkDigest, fetch.receive, halves[1], 1)
+        if early:
+            assert fetch.next_event() == ("half", 0, halves[0][blob.HEADER_BYTES :])
         assert fetch.next_event() is None and fetch.counters["taken"] == 0 and fetch.next_deadline() == before
         raised(blob.ChunkUnwanted, fetch.receive, chunk_of(manifest, data, 2), 2)
         assert fetch.counters["ChunkDigest"] == 1
@@ -220,8 +232,7 @@ def test_what_does_not_come_is_asked_for_again():
         fetch.receive(chunk_of(manifest, data, index), 1000)
     assert fetch.want(fetch.next_deadline() - 1) is None
     again = fetch.want(fetch.next_deadline())
-    assert (again.first, again.count) == (2, 2), "half a leaf comes again with its other half"
-    fetch.receive(chunk_of(manifest, data, 2), 6000)
+    assert (again.first, again.count) == (3, 1)
     fetch.receive(chunk_of(manifest, data, 3), 6000)
     assert fetch.taken_all
 
