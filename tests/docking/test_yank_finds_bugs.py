@@ -31,8 +31,12 @@ def stride(direction: str, step: int, seat: str = REOPENED) -> list[Plan]:
 
 def finds(plans: list[Plan], words: str) -> None:
     """Some of these cuts break a promise, and the witness says which."""
-    broken = try_plans(plans)
-    assert any(words in line for line in broken), broken or "nothing was found"
+    broken: list[str] = []
+    for plan in plans:
+        broken += try_plans([plan])
+        if any(words in line for line in broken):
+            return
+    raise AssertionError(broken or "nothing was found")
 
 
 def test_nothing_is_found_in_the_code_as_it_is() -> None:
@@ -123,7 +127,7 @@ def test_a_chunk_counted_alone_though_its_leaf_is_not_whole_is_found(monkeypatch
         self.sync()
 
     monkeypatch.setattr(Part, "append", eager)
-    plans: list[Plan] = [(PowerLoss(HUB, at, "after", False),) for at in range(5, whole().operations[HUB])]
+    plans: list[Plan] = [(PowerLoss(HUB, at, "after", False),) for at in range(whole().operations[HUB])][::-1]
     finds(plans, "sent again though durable")
 
 

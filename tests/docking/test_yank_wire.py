@@ -32,7 +32,7 @@ from tests.kits.yank import (
     whole,
 )
 
-STRIDE = 601  # a prime, so that it falls into step with no frame
+STRIDE = 1009  # a prime, so that it falls into step with no frame
 HANDSHAKE_BYTES = 600  # of either direction: hello of the link, handshake, the first records
 TURNS = (REOPENED, DEVICE, HUB)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import itertools
 import os
 import shutil
 import tempfile
@@ -282,6 +283,8 @@ def _short_syncs() -> Iterator[None]:
 
 Plan = tuple[Cut, ...]
 BATCH_PLANS = 50
+RUNS_A_COLLECTION = 20
+_count = itertools.count(1)
 MEMORY = Path("/dev/shm")  # an fsync costs nothing there; what a cut leaves is the kit's to say, not the kernel's
 
 
@@ -295,6 +298,8 @@ def run(*cuts: Cut, ticket: bool = True) -> Visit:
     """One visit with these cuts; AssertionError when a promise is broken. Without a ticket the device docks with IK."""
     directory = Path(tempfile.mkdtemp(prefix="perch-yank-", dir=MEMORY if MEMORY.is_dir() else None))
     visit = Visit(scene(), directory, ticket)
+    if next(_count) % RUNS_A_COLLECTION == 0:
+        gc.collect()  # a visit is full of circles, and nothing looks at those that are frozen
     gc.freeze()  # a device collects often; what was there before it need not be looked at each time
     try:
         visit.run(*cuts)
