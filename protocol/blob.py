@@ -6,7 +6,7 @@
     manifest = the leaves, one after the other
 
 What travels is a chunk, half a leaf. With the manifest checked against the root, each pair of chunks is checked when
-it is whole, and no bad byte is ever handed out. Chunks come in order, so the length of the file that receives them
+it is whole, and no bad byte ever counts. Chunks come in order, so the length of the file that receives them
 is the whole state of the transfer.
 
 On the wire a chunk is not CBOR, which would copy it: mark 4 | index u16 BE | bytes. The mark is the start of the root:
