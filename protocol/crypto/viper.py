@@ -38,19 +38,6 @@ def random(count: int) -> bytes:
 
 
 # X25519: field elements of 20 words; `work` holds the columns and the padded factor of `multiply`
-def _to_limbs(out: bytearray, value: int) -> None:
-    for i in range(20):
-        out[4 * i : 4 * i + 4] = (value >> (13 * i) & 0x1FFF).to_bytes(4, "little")
-
-
-def _from_limbs(element: bytearray) -> int:
-    value = 0
-    for i in range(19, -1, -1):
-        limb = int.from_bytes(element[4 * i : 4 * i + 4], "little")
-        value = (value << 13) + (limb - (1 << 32) if limb >> 31 else limb)
-    return value % ed25519.P
-
-
 def x25519(scalar: bytes, point: bytes) -> bytes:
     if len(scalar) != 32 or len(point) != 32:
         raise CryptoError("X25519 takes 32 and 32 bytes")
@@ -59,19 +46,19 @@ def x25519(scalar: bytes, point: bytes) -> bytes:
     k[31] = k[31] & 127 | 64
     x1, x2, z2, x3, z3, a, b, c, d = [bytearray(80) for _ in range(9)]
     work = bytearray(4 * 70)
-    u = int.from_bytes(point, "little") & ((1 << 255) - 1)
-    _to_limbs(x1, u)
-    _to_limbs(x2, 1)
-    _to_limbs(z2, 0)
-    _to_limbs(x3, u)
-    _to_limbs(z3, 1)
+    viper_x25519.unpack(x1, bytes(point) + b"\0\0")
+    x2[0] = z3[0] = 1
+    x3[:] = x1
     viper_x25519.ladder(k, x1, x2, z2, x3, z3, a, b, c, d, work)
     _invert(a, z2, b, c, d, work)
     viper_x25519.multiply(x2, x2, a, work)
-    result = _from_limbs(x2)
-    if result == 0:
+    viper_x25519.pack(k, x2)
+    some = 0
+    for byte in k:
+        some |= byte
+    if some == 0:
         raise CryptoError("X25519 gave the all-zero result")
-    return result.to_bytes(32, "little")
+    return bytes(k)
 
 
 def _squares(out: bytearray, a: bytearray, count: int, work: bytearray) -> None:
@@ -121,14 +108,7 @@ def _begin(key: bytes, nonce: bytes) -> None:
     _words[48:52] = b"\0\0\0\0"
     _words[52:64] = nonce
     viper_chacha.chacha_block(_stream, _words)
-    for i in range(len(_sums)):
-        _sums[i] = 0
-    r = bytearray(_stream[:16])
-    for i in (3, 7, 11, 15):
-        r[i] &= 15
-    for i in (4, 8, 12):
-        r[i] &= 252
-    viper_poly.limbs(_sums, 10, r, 0)
+    viper_poly.poly_begin(_sums, _stream)
 
 
 def _cipher(data: bytearray, length: int) -> None:
@@ -155,11 +135,8 @@ def _tag(pad: bytes, ad: bytes, data: "bytes | bytearray", length: int) -> bytes
     _absorb(data, length)
     _block[:] = len(ad).to_bytes(8, "little") + length.to_bytes(8, "little")
     viper_poly.poly_blocks(_sums, _block, 0, 1)
-    total = 0
-    for i in range(9, -1, -1):
-        total = (total << 13) + int.from_bytes(_sums[4 * i : 4 * i + 4], "little")
-    total = total % ((1 << 130) - 5) + int.from_bytes(pad, "little")
-    return (total & ((1 << 128) - 1)).to_bytes(16, "little")
+    viper_poly.poly_tag(_block, _sums, pad)
+    return bytes(_block)
 
 
 def seal(key: bytes, nonce: bytes, ad: bytes, plaintext: bytes) -> bytes:

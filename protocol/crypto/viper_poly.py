@@ -15,19 +15,65 @@ def xor(data: ptr8, start: int, stream: ptr8, count: int):
 
 
 @micropython.viper
-def limbs(out: ptr32, at: int, data: ptr8, start: int):
-    """Sixteen bytes as ten limbs of 13 bits, little-endian, into out[at : at + 10]; the last has 11 bits."""
+def poly_begin(state: ptr32, key: ptr8):
+    """The sum is zero, and the factor is the first sixteen bytes of the one-time key, clamped (section 2.5)."""
+    for i in range(49):
+        state[i] = 0
     bits = 0
     held = 0
+    k = 10
     for i in range(16):
-        held = held | data[start + i] << bits
+        byte = key[i]
+        if i & 3 == 3:
+            byte = byte & 15
+        if i & 3 == 0 and i > 0:
+            byte = byte & 252
+        held = held | byte << bits
         bits += 8
         if bits >= 13:
-            out[at] = held & 0x1FFF
-            at += 1
+            state[k] = held & 0x1FFF
+            k += 1
             held = held >> 13
             bits -= 13
-    out[at] = held
+    state[k] = held
+
+
+@micropython.viper
+def poly_tag(out: ptr8, state: ptr32, pad: ptr8):
+    """out[0:16] = the sum modulo 2^130 - 5, and pad added to that modulo 2^128."""
+    carry = 0
+    for i in range(10):
+        v = state[i] + carry
+        state[i] = v & 0x1FFF
+        carry = v >> 13
+    carry = carry * 5
+    for i in range(10):
+        v = state[i] + carry
+        state[i] = v & 0x1FFF
+        carry = v >> 13
+    # 2^130 - 5 or more if 5 more reach 2^130: then that goes, by adding 5 and leaving bit 130 out
+    carry = 5
+    for i in range(10):
+        carry = (state[i] + carry) >> 13
+    carry = carry * 5
+    for i in range(10):
+        v = state[i] + carry
+        state[i] = v & 0x1FFF
+        carry = v >> 13
+    held = 0
+    bits = 0
+    k = 0
+    carry = 0
+    for i in range(16):
+        if bits < 8:
+            held = held | state[k] << bits
+            bits += 13
+            k += 1
+        carry = carry + (held & 0xFF) + pad[i]
+        out[i] = carry
+        carry = carry >> 8
+        held = held >> 8
+        bits -= 8
 
 
 @micropython.viper

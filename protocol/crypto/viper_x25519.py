@@ -127,3 +127,52 @@ def ladder(k: ptr8, x1, x2, z2, x3, z3, a, b, c, d, work):
         t -= 1
     swap(x2, x3, held)
     swap(z2, z3, held)
+
+
+@micropython.viper
+def unpack(out: ptr32, data: ptr8):
+    """The 255 low bits of 32 bytes, behind which two more can be read, as limbs of 0..8191; the last has 8 bits."""
+    for i in range(20):
+        bits = i * 13
+        at = bits >> 3
+        out[i] = ((data[at] | data[at + 1] << 8 | data[at + 2] << 16) >> (bits & 7)) & 0x1FFF
+    out[19] = out[19] & 0xFF
+
+
+@micropython.viper
+def pack(out: ptr8, a: ptr32):
+    """The 32 bytes of a, the least that is not negative modulo p; a is left as the limbs of them."""
+    # a + 32 p, of which no limb is negative: 32 p = 2^260 - 608
+    carry = 7584 - 8191
+    for i in range(20):
+        v = (a[i] + 8191 + carry) & 0x7FFF
+        a[i] = v & 0x1FFF
+        carry = v >> 13
+    # what is above 2^255 comes in again at the bottom: 2^255 = 19 and 2^260 = 608 mod p
+    carry = (carry << 5 | a[19] >> 8) * 19
+    a[19] = a[19] & 0xFF
+    for i in range(20):
+        v = a[i] + carry
+        a[i] = v & 0x1FFF
+        carry = v >> 13
+    # below 2^255 + 1216 now, and p or more if 19 more reach 2^255: then p goes, by adding 19 and leaving bit 255 out
+    carry = 19
+    for i in range(19):
+        carry = (a[i] + carry) >> 13
+    carry = ((a[19] + carry) >> 8) * 19
+    for i in range(20):
+        v = a[i] + carry
+        a[i] = v & 0x1FFF
+        carry = v >> 13
+    a[19] = a[19] & 0xFF
+    held = 0
+    bits = 0
+    k = 0
+    for i in range(32):
+        if bits < 8:
+            held = held | a[k] << bits
+            bits += 13
+            k += 1
+        out[i] = held
+        held = held >> 8
+        bits -= 8

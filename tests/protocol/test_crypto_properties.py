@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from nacl.signing import SigningKey
 
 from protocol import crypto
 from protocol.crypto import ed25519, ed25519_table, nacl, pure, sha512, sha512_table
+from tests.kits import micropython
 
 KEY = st.binary(min_size=32, max_size=32)
 NONCE = st.binary(min_size=12, max_size=12)
@@ -160,3 +162,17 @@ def test_a_commitment_with_a_part_of_small_order_is_refused_by_all() -> None:
     signature = mixed + ((r + challenge * scalar) % L).to_bytes(32, "little")
     assert not pure.verify(public, b"m", signature)
     assert not nacl.verify(public, b"m", signature)
+
+
+def test_viper_gives_what_libsodium_gives_on_random_values() -> None:
+    source = random.Random(11)
+    lines = ["from protocol.crypto import viper"]
+    for size in [0, 1, 15, 16, 17, 63, 64, 65, 255, 1024] + [source.randrange(400) for _ in range(40)]:
+        key, nonce, ad, text = (source.randbytes(n) for n in (32, 12, source.randrange(40), size))
+        sealed = nacl.seal(key, nonce, ad, text)
+        point = source.randbytes(31) + bytes([source.choice([0, 127, 128, 255])])
+        lines.append(f"assert viper.seal({key}, {nonce}, {ad}, {text}) == {sealed}")
+        lines.append(f"assert viper.open({key}, {nonce}, {ad}, {sealed}) == {text}")
+        lines.append(f"assert viper.x25519({key}, {point}) == {nacl.x25519(key, point)}")
+    done = micropython.run_source("\n".join([*lines, "print('same')"]), heap="4m")
+    assert done.stdout == "same\n", done.stdout[-2000:]

@@ -38,14 +38,30 @@ def test_poly1305_keeps_within_32_bits(fill: "int | None") -> None:
     source = random.Random(5)
     data = source.randbytes(64) if fill is None else bytes([fill]) * 64
     r = int.from_bytes(b"\xff" * 16, "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
-    sums = bytearray(196)
-    poly.limbs(sums, 10, r.to_bytes(16, "little"), 0)
+    sums = bytearray(b"\xff" * 196)
+    poly.poly_begin(sums, b"\xff" * 16)
     total = 0
     for i in range(0, 64, 16):
         poly.poly_blocks(sums, data, i, 1)
         total = (total + int.from_bytes(data[i : i + 16], "little") + (1 << 128)) * r % ((1 << 130) - 5)
         found = sum(int.from_bytes(sums[4 * k : 4 * k + 4], "little") << 13 * k for k in range(10))
         assert found % ((1 << 130) - 5) == total
+
+
+@pytest.mark.parametrize("pad", [0, 1, (1 << 128) - 1])
+def test_the_tag_of_any_sum_is_the_sum_modulo_the_prime_and_the_pad(pad: int) -> None:
+    prime = (1 << 130) - 5
+    source = random.Random(9)
+    sums = [0, 1, prime - 1, prime, prime + 1, prime + 4, (1 << 128) - 1, 1 << 128, source.getrandbits(130)]
+    for total in sums:
+        for more in (0, 320):  # a sum's second limb may be that much too large
+            out, state = bytearray(16), bytearray(196)
+            words = [total >> 13 * i & 0x1FFF for i in range(10)]
+            words[1] += more
+            state[:40] = _limbs(words)
+            poly.poly_tag(out, state, pad.to_bytes(16, "little"))
+            expected = ((total + (more << 13)) % prime + pad) % (1 << 128)
+            assert int.from_bytes(out, "little") == expected, (total, more)
 
 
 def _limbs(values: "list[int]") -> bytearray:
@@ -82,6 +98,35 @@ def test_the_small_product_keeps_within_32_bits() -> None:
         a = [limb // 2 for limb in b]
         curve.multiply_small_add(out, _limbs(a), _limbs(b), work)
         assert _value(out) % P == (_value(_limbs(a)) + 121665 * _value(_limbs(b))) % P
+
+
+def test_packing_gives_the_least_value_modulo_p_and_unpacking_takes_it_again() -> None:
+    source = random.Random(7)
+    reduced = [[4130] * 20, [-4130] * 20, [0] * 20, [-1] + [0] * 19]
+    reduced += [[source.randint(-4130, 4130) for _ in range(20)] for _ in range(20)]
+    near = [P - 1, P, P + 1, 2 * P - 1, 2 * P, 1, 18, 19, (1 << 255) - 1, 31 * P, 32 * P - 1]
+    spread = [[value >> 13 * i & 0x1FFF for i in range(20)] for value in near]
+    for limbs in reduced + [_signed(one) for one in spread]:
+        value = _value(_limbs(limbs))
+        out = bytearray(32)
+        curve.pack(out, _limbs(limbs))
+        assert int.from_bytes(out, "little") == value % P, limbs
+        again = bytearray(80)
+        curve.unpack(again, bytes(out) + b"\0\0")
+        assert _value(again) == value % P
+    full = bytearray(80)
+    curve.unpack(full, b"\xff" * 32 + b"\0\0")
+    assert _value(full) == (1 << 255) - 1
+
+
+def _signed(limbs: "list[int]") -> "list[int]":
+    """The same value in limbs of -4096..4095, as reduced elements have them; the last takes the rest."""
+    out, carry = [], 0
+    for limb in limbs[:-1]:
+        limb += carry
+        carry = (limb + 4096) >> 13
+        out.append(limb - (carry << 13))
+    return [*out, limbs[-1] + carry]
 
 
 def test_swap_exchanges_negative_limbs_too() -> None:
