@@ -8,7 +8,6 @@ the peer learns it at once; after a refusal the link rests, longer each time, an
 from protocol.compat import TYPE_CHECKING
 from protocol.limits import (
     LINK_GREETING_BYTES_MAX,
-    SESSION_PLAIN_BYTES_MAX,
     SESSION_RETRY_MS_MAX,
     SESSION_RETRY_MS_MIN,
 )
@@ -156,7 +155,7 @@ class Stack:
         assert self._next is not None
         self.session, self._next = self._next, None
         # two frames' worth: a device that takes short frames has no heap for long records either
-        self.session.record_bytes = min(2 * self.link.data_bytes_max, SESSION_PLAIN_BYTES_MAX)
+        self.session.record_bytes = min(self.session.record_bytes, 2 * self.link.data_bytes_max)
         self._unsent = b"" if self._greeted else self._opening
         self._unsent_at = 0
 
