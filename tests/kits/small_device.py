@@ -34,13 +34,13 @@ from protocol.records.bundle import Bundle
 from protocol.session import Session
 from protocol.stack import Stack
 
-WINDOW_BYTES = 1024
+WINDOW_BYTES = 2048
 SEND_BYTES = 1024
 FRAME_BYTES = 512
 WAIT_MS = 300000  # a busy machine decides nothing: no end takes the other for dead before
 PIECE_BYTES = 512
 HEAD_BYTES = 64  # more than the head of a PUBLISH and of a chunk
-HOLD_BYTES = 2 * CHUNK_BYTES + 128  # two chunks, the most that there are at once, find a place that is kept for them
+HOLD_BYTES = CHUNK_BYTES + 64  # a chunk, the most that there is at once, finds a place that is kept for it
 VIEW_BYTES = 2048  # longer payloads, which are chunks, are in the heap once
 PLAIN_AT, SEALED_AT = 0, 1 << 22  # where the two blobs are in the file
 KEYS_AT = 1 << 23  # what an enrolled device has, after its length: its keys, the hub's and its certificate, as CBOR
@@ -102,6 +102,7 @@ class Device:
         self.custody = False
         self.journaled = False
         self.pulled = self.sent = 0  # bytes of blobs, down and up
+        self.durable = 0  # chunks
         self.client = mqtt.Client(self.certificate.device.hex(), 60, view_bytes_min=VIEW_BYTES)
         link = Link(crypto.default().random(8), WINDOW_BYTES, SEND_BYTES, FRAME_BYTES, dead_ms=WAIT_MS,
                     burst_bytes=FRAME_BYTES, event_bytes_max=FRAME_BYTES)  # fmt: skip
@@ -175,7 +176,6 @@ class Device:
 
     def message(self, kind: str, payload: bytes, now: int) -> None:
         if kind == "roster":
-            self.hold = None
             self.roster = roster.accept(self.roster, payload)
             self.heap.look("roster")
         elif kind == "list":
@@ -194,7 +194,7 @@ class Device:
             bundle = statement = video = payload = self.roster = self.list = None
             gc.collect()
             self.hold = None
-            self.fetch = blob.Fetch(self.video[0], self.video[1])
+            self.fetch = blob.Fetch(self.video[0], self.video[1], early=True)
             self.pull(now)
         elif kind == "chunk":
             self.fetch.receive(payload, now)
@@ -224,11 +224,14 @@ class Device:
     def pull(self, now: int) -> None:
         event = self.fetch.next_event()
         while event is not None:
-            if event[0] == "chunk":
+            if event[0] in ("half", "chunk"):  # the first half of a leaf counts only with the second
                 edge.put(self.store, PLAIN_AT + event[1] * CHUNK_BYTES, event[2])
                 self.pulled += len(event[2])
                 self.heap.look("chunk down")
-                self.fetch.stored(event[1])
+            if event[0] == "chunk":
+                for index in range(self.durable, event[1] + 1):
+                    self.fetch.stored(index)
+                self.durable = event[1] + 1
             elif event[0] == "done":
                 self.pull_done()
                 return
