@@ -42,13 +42,10 @@ class Dock:
         self._plain = False  # the session that offered a ticket did not come up: the next one offers none
         self._unkept = 0  # calls of to_send until the newest ticket is put into the storage
         self.refused = ""  # why the last docking or enrolment ended; for the page and the runner's log
-        self._new_link()
-
-    def _new_link(self) -> None:
-        self._leave()
-        self.stack: "Stack" = None  # type: ignore[assignment]  # its buffers make room for the new ones
+        # the large buffers are here for life: a heap that is torn by then may not have them again
+        self._room = bytearray(limits.ROOM_BYTES)
         link = Link(
-            self._random(8),
+            random(8),
             window_bytes=limits.LINK_WINDOW_BYTES,
             send_bytes=limits.LINK_SEND_BYTES,
             data_bytes_max=limits.LINK_FRAME_BYTES,
@@ -59,7 +56,8 @@ class Dock:
 
     def restart(self) -> None:
         """The wire was opened anew: nothing of the last connection counts any more."""
-        self._new_link()
+        self._leave()
+        self.stack.restart("the wire was opened anew")
 
     def _make_session(self) -> Session:
         identity = self.device.identity
@@ -160,7 +158,7 @@ class Dock:
                 self.device.identity.ticket = self.stack.session.ticket
                 self._unkept = 2  # not before the hub has what it waits for
             self.device.log("dock")
-            self._sync = Sync(self.device)
+            self._sync = Sync(self.device, self._room)
         elif self._enrol is not None:
             try:
                 self._enrol.start(handshake_hash, remote_payload, remote_static)

@@ -160,7 +160,7 @@ class Fetching:
             return False
         return True
 
-    def chunk(self, payload: bytes, now: int) -> None:
+    def chunk(self, payload: "bytes | memoryview", now: int) -> None:
         """A chunk, or the manifest, came; anything that was not asked for is refused by name."""
         if self._fetch is None:
             raise blob.ChunkForeign("no transfer")

@@ -32,13 +32,17 @@ SETTLED = "settled"
 
 
 class Sync:
-    """One docking. `closed` says why when the broker ended it; the dock then starts a new session."""
+    """One docking. `closed` says why when the broker ended it; the dock then starts a new session.
 
-    def __init__(self, device: "Device") -> None:
+    `room` is where a chunk is gathered: a block of limits.ROOM_BYTES that the heap may not have when one comes.
+    """
+
+    def __init__(self, device: "Device", room: "bytearray | None" = None) -> None:
         self.device = device
         self.closed = ""
         self.phase = CONNECTING
-        self._client = mqtt.Client(outbox.name_of(device.identity.device), limits.KEEPALIVE_S)
+        name = outbox.name_of(device.identity.device)
+        self._client = mqtt.Client(name, limits.KEEPALIVE_S, view_bytes_min=limits.VIEW_BYTES_MIN, room=room)
         self._client.connect()
         self._deadline: "int | None" = None
         self._hub_s = 0
@@ -200,7 +204,7 @@ class Sync:
             self.closed = str(event[1])
         elif event[0] == "message":
             topic, payload = event[1], event[2]
-            assert isinstance(topic, str) and isinstance(payload, bytes)
+            assert isinstance(topic, str) and isinstance(payload, (bytes, memoryview))
             try:
                 self._message(topic, payload, now)
             except Refusal as refusal:
@@ -227,13 +231,15 @@ class Sync:
         if kind in ("roster", "list"):
             self.device.log("refused", kind + " " + refusal.name)
 
-    def _message(self, topic: str, payload: bytes, now: int) -> None:
+    def _message(self, topic: str, view: "bytes | memoryview", now: int) -> None:
         direction, kind = topics.parse_own(topic)
         if direction != topics.DOWN:
             raise topics.TopicRefused("going up")
         if kind == "chunk":
-            self.fetching.chunk(payload, now)
-        elif kind == "want":
+            self.fetching.chunk(view, now)
+            return
+        payload = bytes(view)
+        if kind == "want":
             self.sending.want(blob.Want.decode(payload), now)
         elif kind == "bundle":
             self.fetching.bundle(payload)

@@ -240,7 +240,7 @@ def pack_chunk(root: bytes, index: int, data: bytes) -> bytes:
     return b"".join((root[:MARK_BYTES], index.to_bytes(2, "big"), data))
 
 
-def parse_chunk(payload: bytes) -> "tuple[bytes, int, memoryview]":
+def parse_chunk(payload: "bytes | memoryview") -> "tuple[bytes, int, memoryview]":
     """-> (mark, index, a view of its bytes), nothing verified; raises ChunkForeign for what cannot be a chunk."""
     if not HEADER_BYTES < len(payload) <= HEADER_BYTES + max(CHUNK_BYTES, MANIFEST_BYTES_MAX):
         raise ChunkForeign(f"{len(payload)} bytes are no chunk")
@@ -373,7 +373,7 @@ class Fetch:
         """When `want` should be asked again even if nothing comes."""
         return self._deadline
 
-    def receive(self, payload: bytes, now: int) -> None:
+    def receive(self, payload: "bytes | memoryview", now: int) -> None:
         """Take one chunk payload. Raises a ChunkRefused or ManifestRefused, which costs nothing else."""
         try:
             self._receive(payload)
@@ -384,7 +384,7 @@ class Fetch:
         # only what is taken proves that the sender is at it: hostile chunks must not keep us waiting
         self._deadline = now + WANT_WAIT_MS if self._asked > self._taken else None
 
-    def _receive(self, payload: bytes) -> None:
+    def _receive(self, payload: "bytes | memoryview") -> None:
         mark, index, data = parse_chunk(payload)
         if mark != self.root[:MARK_BYTES]:
             raise ChunkForeign("a chunk of another blob")

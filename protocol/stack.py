@@ -74,6 +74,16 @@ class Stack:
             self.session.close(reason)
             self._pump()
 
+    def restart(self, reason: str) -> None:
+        """Nothing of what was counts any more; the link begins under a new name, in the buffers that it has."""
+        self.session = self._next = None
+        self._events = []
+        self._unsent = b""
+        self._unsent_at = 0
+        self.link.restart(reason, self._now)
+        while self.link.next_event() is not None:
+            pass
+
     def nudge(self, now: int) -> None:
         """The port was away and is back."""
         self.link.nudge(now)

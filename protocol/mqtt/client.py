@@ -27,18 +27,20 @@ class Client:
     ("closed", reason). Nothing that arrives raises: a peer that breaks the standard closes, by name.
     A payload of `view_bytes_min` or more that comes in pieces is gathered in a buffer of its own, and the event has a
     view of that: it is in the heap once, and not twice as a copy out of the stream would be. 0: payloads are bytes.
+    With `room`, payloads that fit are gathered there, one after the other: a view is good until the next receive().
     """
 
     def __init__(
         self, client_id: str, keepalive_s: int = 60, username: "str | None" = None,
         password: "bytes | None" = None, pending_bytes_max: int = MQTT_PENDING_BYTES_MAX,
-        view_bytes_min: int = 0,
+        view_bytes_min: int = 0, room: "bytearray | None" = None,
     ) -> None:  # fmt: skip
         self._hello = packets.connect(client_id, keepalive_s, username, password)
         self._keepalive_ms = keepalive_s * 1000
         self._state = _NEW
         self._in = bytearray()
         self._view_min = view_bytes_min
+        self._room = memoryview(room or b"")
         self._topic = ""  # of the payload that is being gathered ...
         self._payload: "memoryview | None" = None  # ... here ...
         self._gathered = 0  # ... and how much of it has come
@@ -171,7 +173,7 @@ class Client:
         if begun is not None:
             self._topic, start, size = begun
             came = memoryview(self._in)[start:]
-            self._payload = memoryview(bytearray(size))
+            self._payload = self._room[:size] if size <= len(self._room) else memoryview(bytearray(size))
             self._payload[: len(came)] = came
             self._gathered = len(came)
             self._in = bytearray()
