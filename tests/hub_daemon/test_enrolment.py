@@ -200,8 +200,12 @@ def test_perch_enrol_asks_two_administrators_and_shows_the_digits(
         window = office.enrolment.window_of("left")
         assert window is not None
         office.offer(window.id, keys, "424242")
-        wait_for(lambda: office.enrolment.get(window.id).state == "granted")
-        office.enrolment.done(window.id)
+        wait_for(lambda: state_of(window.id) == "granted" or office.enrolment.window_of("left") is None)
+        if state_of(window.id) == "granted":
+            office.enrolment.done(window.id)
+
+    def state_of(window: int) -> str:
+        return office.enrolment.get(window).state
 
     answers = "three words of ada\nyes\nthree words of bob\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(answers))
