@@ -21,6 +21,8 @@ PARTS = {
     "docking": "one 30 s video message from seated device to custody at 3 Mbaud",
     "media": "the media worker: seconds of CPU a second of video, and the size of what it makes",
     "heap": "MicroPython heaps: what protocol/ with a session and the whole device need",
+    "device": "a CPython hub and a MicroPython device: link and session at 3 Mbaud, as a share of the line rate",
+    "instructions": "machine instructions of what a device does, beside the counts recorded before",
 }
 
 

@@ -30,8 +30,21 @@ class ValgrindMissing(Exception):
     """Nothing can be counted without it."""
 
 
-def counts(script: str, heap: str = "4m", timeout_s: float = 600) -> list[int]:
+def counts(script: str) -> list[int]:
     """Instructions between the two marks of each pair, in the order of the script, marks included."""
+    return _run(script)[1]
+
+
+def named_counts(script: str) -> tuple[list[str], list[int]]:
+    """The same of a script that prints `measured NAME` after each pair, and these names."""
+    said, found = _run(script)
+    names = [line.removeprefix("measured ") for line in said.splitlines() if line.startswith("measured ")]
+    if len(names) != len(found):
+        raise RuntimeError(f"{len(names)} names of {len(found)} counts")
+    return names, found
+
+
+def _run(script: str, heap: str = "32m", timeout_s: float = 600) -> tuple[str, list[int]]:
     if shutil.which("valgrind") is None:
         raise ValgrindMissing("valgrind is not installed: `make setup`, or sudo apt-get install valgrind")
     found = importlib.util.find_spec("micropython_run")
@@ -55,7 +68,7 @@ def counts(script: str, heap: str = "4m", timeout_s: float = 600) -> list[int]:
         marks = len(list(Path(folder).glob("counted.*")))
         if not marks or marks % 2:
             raise RuntimeError(f"{marks} marks are no pairs\n{done.stdout[-3000:]}")
-        return [_total(Path(folder) / f"counted.{number}") for number in range(2, marks + 1, 2)]
+        return done.stdout, [_total(Path(folder) / f"counted.{number}") for number in range(2, marks + 1, 2)]
 
 
 def _total(file: Path) -> int:

@@ -160,6 +160,11 @@ def test_a_branch_on_the_scalar_and_a_comparison_that_stops_early_are_seen() -> 
     assert opening[0] < opening[1] < opening[2], opening
 
 
+def test_the_same_script_takes_the_same_instructions_every_time() -> None:
+    block = (SEAL, plain_texts(2))
+    assert counted(block) == counted(block)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_no_secret_of_hundreds_takes_an_instruction_more_or_less() -> None:
