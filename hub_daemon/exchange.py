@@ -14,7 +14,13 @@ from hub_daemon.blobs import BlobStore
 from hub_daemon.delivery import Delivery, Issued
 from hub_daemon.docking import RECEIVING, SENDING, SETTLED, Docking, Message
 from hub_daemon.keys import HubKeys
-from hub_daemon.limits import GATE_AGAIN_S, REFUSALS_LOGGED_MAX, REFUSALS_PER_DOCKING_MAX, SYNC_CHUNKS
+from hub_daemon.limits import (
+    GATE_AGAIN_S,
+    LIST_CLAIM_MAX,
+    REFUSALS_LOGGED_MAX,
+    REFUSALS_PER_DOCKING_MAX,
+    SYNC_CHUNKS,
+)
 from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters, tickets
 from hub_daemon.wing import Wing
 from protocol import blob as blob_records
@@ -172,6 +178,8 @@ class Exchange:
         device = docking.device.id
         if hello.device != device:
             raise refusals.HelloForeign(f"device {hello.device.hex()}")
+        if hello.list_version > LIST_CLAIM_MAX:
+            raise refusals.ListAhead(f"list {hello.list_version}")
         self.wing.load()
         docking.hello = hello
         docking.roster_version = hello.roster_version
@@ -326,8 +334,7 @@ class Exchange:
         done_bytes = min(part.stored_chunks * CHUNK_BYTES, part.size)
         docking.progress = (done_bytes, part.size)
         out: list[Message] = []
-        while (want := fetch.want(now_ms)) is not None:
-            out.append((docking.device.id, "want", want.encode()))
+        self._wants(docking, now_ms, out)
         return out
 
     def _finish(self, docking: Docking, item: bytes, now_ms: int) -> list[Message]:
@@ -411,23 +418,36 @@ class Exchange:
     def refresh(self, now_ms: int) -> list[Message]:
         """New rosters and lists for docked devices whose list changed; call when anything was decided."""
         with self._lock:
-            out: list[Message] = []
             self.wing.load()
             if self.wing.known and self.wing.roster.version != self._held_to:  # whoever loaded it first
                 self._hold_to_register(now_ms)
                 self._held_to = self.wing.roster.version
-            for docking in list(self.dockings.values()):
-                if docking.hello is None or docking.issued is None or docking.close:
-                    continue
-                with self.store.write() as tx:
-                    out += self._rosters(tx, docking)
-                    issued = self._issue(tx, docking, now_ms)
-                if issued.list.version != docking.issued.list.version:
-                    docking.issued = issued
-                    out.append((docking.device.id, "list", issued.signed))
-                    out += self._refused_later(docking)
-                    out += self._status(docking, now_ms)
-            return out
+            return self._for_each("list", self._news, now_ms)
+
+    def _news(self, docking: Docking, now_ms: int, out: list[Message]) -> None:
+        if docking.hello is None or docking.issued is None or docking.close:
+            return
+        with self.store.write() as tx:
+            out += self._rosters(tx, docking)
+            issued = self._issue(tx, docking, now_ms)
+        if issued.list.version != docking.issued.list.version:
+            docking.issued = issued
+            out.append((docking.device.id, "list", issued.signed))
+            out += self._refused_later(docking)
+            out += self._status(docking, now_ms)
+
+    def _for_each(
+        self, kind: str, due: Callable[[Docking, int, list[Message]], None], now_ms: int
+    ) -> list[Message]:
+        """What is due to every docked device. Where that of one cannot be made, the others still get theirs."""
+        out: list[Message] = []
+        for docking in list(self.dockings.values()):
+            try:
+                due(docking, now_ms, out)
+            except Exception as error:  # an edited row, a fault of ours: it is this docking's alone
+                failed = refusals.NotMade(f"{type(error).__name__}: {error}")
+                self._refuse(docking, docking.device.id, kind, failed, b"", now_ms)
+        return out
 
     def _hold_to_register(self, now_ms: int) -> None:
         """A new register: whoever is revoked in it leaves now, and comes back with nothing."""
@@ -446,9 +466,8 @@ class Exchange:
     def tick(self, now_ms: int) -> list[Message]:
         """Ask again for chunks that did not come."""
         with self._lock:
-            out: list[Message] = []
-            for docking in self.dockings.values():
-                if docking.fetch is not None:
-                    while (want := docking.fetch.want(now_ms)) is not None:
-                        out.append((docking.device.id, "want", want.encode()))
-            return out
+            return self._for_each("want", self._wants, now_ms)
+
+    def _wants(self, docking: Docking, now_ms: int, out: list[Message]) -> None:
+        while docking.fetch is not None and (want := docking.fetch.want(now_ms)) is not None:
+            out.append((docking.device.id, "want", want.encode()))

@@ -66,6 +66,7 @@ CONFIG_BYTES_MAX = 64 * 1024  # a hundred bays with long names are 10 KiB
 BAYS_MAX = 64  # serial ports of one Pi, with hubs of USB; TCP dockings count apart
 
 # exchange and delivery
+LIST_CLAIM_MAX = 1 << 40  # of a list's version, said by a device; a list each millisecond for 34 years comes so far
 LIST_FRESH_S = 600  # an older list is issued again at a docking: its time decides on expiry
 GATE_CACHE_ENTRIES_MAX = 50_000  # verified bundles of 200 learners; each costs two signatures to verify again
 GATE_AGAIN_S = 3600  # bundles are verified again this often, because the keys of staff expire

@@ -31,6 +31,14 @@ class HelloForeign(Refusal):
     """The hello names another device than the one whose key opened the session."""
 
 
+class ListAhead(Refusal):
+    """The hello claims a list of a version that no hub ever comes to."""
+
+
+class NotMade(Refusal):
+    """A list or a request that was due to one device could not be made; the others have theirs."""
+
+
 class EnvelopeForeign(Refusal):
     """The envelope was handed over by another device before."""
 

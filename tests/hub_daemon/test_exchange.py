@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from hub_daemon.blobs import BlobMissing, BlobStore
 from hub_daemon.exchange import Exchange
+from hub_daemon.limits import LIST_CLAIM_MAX
 from hub_daemon.refusals import DeviceRevoked, DeviceUnknown
 from hub_daemon.store import Store, Tx, items, lists, log
 from hub_daemon.wing import RegisterEdited, Wing, WingRefused
 from protocol import blob
 from protocol.errors import Refusal
 from protocol.limits import CHUNK_BYTES as CHUNK
-from protocol.limits import OUTBOX_ENVELOPES_MAX
+from protocol.limits import COUNT_MAX, OUTBOX_ENVELOPES_MAX
 from protocol.records import delivery_list
 from protocol.records.envelope import Blob, Content, item_id
 from protocol.records.hello import Hello, Status
@@ -558,3 +559,52 @@ def test_refusals_have_one_name_each() -> None:
     names = [value for value in vars(refusals).values() if isinstance(value, type) and issubclass(value, Refusal)]
     assert all(value.__doc__ for value in names) and len(names) > 10
     assert Blob and lists and Exchange  # the names that the tests above stand on
+
+
+LAST = COUNT_MAX - 1  # a claim after which one list more could be issued, and then none
+
+
+def news_after(room: Room, text: str) -> list[tuple[bytes, str]]:
+    """What goes down, and to whom, once something new is approved."""
+    room.approved(text)
+    return [(to, kind) for to, kind, _ in room.exchange.refresh(now_ms())]
+
+
+@pytest.mark.parametrize("claim", [LAST, COUNT_MAX, LIST_CLAIM_MAX + 1])
+def test_a_device_that_claims_the_last_list_version_is_refused_by_name_and_stops_nobodys_news(
+    room: Room, claim: int
+) -> None:
+    assert "list" not in dict(room.dock(room.ann, list_version=claim))
+    assert "ListAhead" in room.logged()
+    assert (room.ben.keys.id, "list") in news_after(room, "one")
+    assert (room.ben.keys.id, "list") in news_after(room, "two")
+    assert room.list_of(room.ann).version < 10, "an honest hello is answered as if nothing had been"
+
+
+def test_the_largest_list_version_that_is_believed_leaves_room_for_every_list_to_come(room: Room) -> None:
+    down = dict(room.dock(room.ben, list_version=LIST_CLAIM_MAX))
+    assert delivery_list.accept(None, down["list"], room.wing.keys.ed25519_public, room.ben.keys.id, WING)
+    assert COUNT_MAX - LIST_CLAIM_MAX > 10**9 and (room.ben.keys.id, "list") in news_after(room, "one")
+
+
+@pytest.mark.parametrize("edited", ["list_version = 281474976710656", "list_issued_s = 'soon', list_version = 'x'"])
+def test_a_device_whose_list_cannot_be_issued_stops_neither_the_others_news_nor_its_own_docking(
+    room: Room, edited: str
+) -> None:
+    with room.wing.store.write() as tx:
+        tx.execute(f"UPDATE devices SET {edited} WHERE device = ?", (room.ann.keys.id,))
+    assert (room.ben.keys.id, "list") in news_after(room, "one")
+    assert "list of 0 bytes" in room.logged()
+    item = room.ann.write("reading", "still taken")
+    assert room.hand_over(room.ann, room.ann.outbox[item][0]) is None
+
+
+def test_a_fetch_that_fails_does_not_keep_the_others_from_being_asked_again(room: Room) -> None:
+    for device in (room.ann, room.ben):
+        item = device.record("reading", os.urandom(50_000))
+        room.exchange.on_message(device.keys.id, "envelope", device.outbox[item][0], now_ms())
+    first = room.exchange.dockings[room.ann.keys.id].fetch
+    assert first is not None
+    first.root = b"short"  # a want with it has no encoding
+    later = now_ms() + 60_000
+    assert (room.ben.keys.id, "want") in [(to, kind) for to, kind, _ in room.exchange.tick(later)]
