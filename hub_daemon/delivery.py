@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hub_daemon.keys import HubKeys
 from hub_daemon.limits import GATE_CACHE_ENTRIES_MAX, LIST_FRESH_S
-from hub_daemon.store import Tx, items, lists
+from hub_daemon.store import Tx, items, lists, log
 from protocol import cbor
 from protocol.errors import Refusal
 from protocol.limits import CODE_CHARS_MAX, LIST_ITEMS_MAX, OUTBOX_ENVELOPES_MAX, OWN_ITEMS_MAX
@@ -108,8 +108,9 @@ class Delivery:
         ).digest()
         fresh = state.list_issued_s <= now_s < state.list_issued_s + LIST_FRESH_S
         if state.list_signed is not None and state.list_content == content and fresh:
-            before = records.accept(None, state.list_signed, self.keys.ed25519_public, device.id, self.wing)
-            return Issued(before, state.list_signed, blobs, refused)
+            before = self._before(tx, state, state.list_signed, now_s)
+            if before is not None:
+                return Issued(before, state.list_signed, blobs, refused)
         made = DeliveryList(
             wing=self.wing,
             device=device.id,
@@ -122,6 +123,19 @@ class Delivery:
         signed = made.sign(self.keys.ed25519, self.keys.ed25519_public)
         lists.put_list(tx, device.id, made.version, signed, now_s, content)
         return Issued(made, signed, blobs, refused)
+
+    def _before(self, tx: Tx, state: lists.DeviceState, signed: bytes, now_s: int) -> DeliveryList | None:
+        """The stored list; None when it is not the one that was stored: logged, and the next one takes its place."""
+        why = "not the version before"
+        try:
+            before = records.accept(None, signed, self.keys.ed25519_public, state.device, self.wing)
+            if before.version == state.list_version:
+                return before
+        except Refusal as refusal:
+            why = f"{refusal.name}: {refusal}"
+        words = f"list {state.list_version} of device {state.device.hex()}: {why}"
+        log.append(tx, now_s * 1000, "hub", "list damaged", None, words)
+        return None
 
     def _allowed(
         self, tx: Tx, device: Device, roster: Roster, version: int, now_s: int

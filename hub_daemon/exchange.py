@@ -436,9 +436,7 @@ class Exchange:
             out += self._refused_later(docking)
             out += self._status(docking, now_ms)
 
-    def _for_each(
-        self, kind: str, due: Callable[[Docking, int, list[Message]], None], now_ms: int
-    ) -> list[Message]:
+    def _for_each(self, kind: str, due: Callable[[Docking, int, list[Message]], None], now_ms: int) -> list[Message]:
         """What is due to every docked device. Where that of one cannot be made, the others still get theirs."""
         out: list[Message] = []
         for docking in list(self.dockings.values()):

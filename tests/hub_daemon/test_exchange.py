@@ -587,12 +587,12 @@ def test_the_largest_list_version_that_is_believed_leaves_room_for_every_list_to
     assert COUNT_MAX - LIST_CLAIM_MAX > 10**9 and (room.ben.keys.id, "list") in news_after(room, "one")
 
 
-@pytest.mark.parametrize("edited", ["list_version = 281474976710656", "list_issued_s = 'soon', list_version = 'x'"])
+@pytest.mark.parametrize("edited", [COUNT_MAX, "soon"])
 def test_a_device_whose_list_cannot_be_issued_stops_neither_the_others_news_nor_its_own_docking(
-    room: Room, edited: str
+    room: Room, edited: object
 ) -> None:
     with room.wing.store.write() as tx:
-        tx.execute(f"UPDATE devices SET {edited} WHERE device = ?", (room.ann.keys.id,))
+        tx.execute("UPDATE devices SET list_version = ? WHERE device = ?", (edited, room.ann.keys.id))
     assert (room.ben.keys.id, "list") in news_after(room, "one")
     assert "list of 0 bytes" in room.logged()
     item = room.ann.write("reading", "still taken")
@@ -608,3 +608,22 @@ def test_a_fetch_that_fails_does_not_keep_the_others_from_being_asked_again(room
     first.root = b"short"  # a want with it has no encoding
     later = now_ms() + 60_000
     assert (room.ben.keys.id, "want") in [(to, kind) for to, kind, _ in room.exchange.tick(later)]
+
+
+@pytest.mark.parametrize("edit", ["flipped", "cut", "empty", "older", "another's"])
+def test_a_stored_list_that_was_edited_is_issued_anew_and_logged(room: Room, edit: str) -> None:
+    older = dict(room.dock(room.ben))["list"]
+    room.approved()
+    signed = dict(room.dock(room.ben))["list"]
+    before = delivery_list.accept(None, signed, room.wing.keys.ed25519_public, room.ben.keys.id, WING)
+    flipped = bytearray(signed)
+    flipped[len(flipped) // 2] ^= 1
+    edited = {"flipped": bytes(flipped), "cut": signed[:-1], "empty": b"", "older": older,
+              "another's": dict(room.dock(room.ann))["list"]}[edit]  # fmt: skip
+    with room.wing.store.write() as tx:
+        tx.execute("UPDATE devices SET list_signed = ? WHERE device = ?", (edited, room.ben.keys.id))
+    after = room.list_of(room.ben)
+    assert after.version == before.version + 1 and after.items == before.items
+    with room.wing.store.read() as tx:
+        assert [row.action for row in log.since(tx, 0)].count("list damaged") == 1
+    assert room.list_of(room.ben) == after, "the new one stands"
