@@ -126,7 +126,7 @@ class Inbox:
     def gone(self) -> "list[Held]":
         """Bundles still in storage that the list no longer names with this statement."""
         listed = self.listed()
-        return [held for held in self.held.values() if listed.get(held.item) != held.statement]
+        return [held for held in self.in_order() if listed.get(held.item) != held.statement]
 
     def remove(self, held: Held) -> None:
         """Forget a recalled bundle: the receipt is queued first, so that a cut can lose neither."""
@@ -135,6 +135,10 @@ class Inbox:
         self._storage.remove(FOLDER + name)
         self._storage.remove(SEEN + name)
         del self.held[held.item]
+
+    def in_order(self) -> "list[Held]":
+        """Everything held, by item: a dict has no order, and this one is on the wire, in the journal and on the page."""
+        return [self.held[item] for item in sorted(self.held)]
 
     def roots(self) -> "list[bytes]":
         """Roots of every blob that a listed bundle shows."""
@@ -183,7 +187,7 @@ class Inbox:
         listed = self.listed()
         staff = self.staff_digest(self._identity.roster)
         found = []
-        for held in list(self.held.values()):
+        for held in self.in_order():
             if listed.get(held.item) != held.statement or held.expires_s <= self.list.issued_s:
                 continue
             if held.staff != staff and not self._check_again(held, staff):
@@ -262,7 +266,7 @@ class Inbox:
             if item not in self.held:
                 digest, state = cbor.loads(self._storage.read(name) or b"")
                 found.append((item, digest, state))
-        for held in self.held.values():
+        for held in self.in_order():
             if not held.receipted:
                 found.append((held.item, held.statement, COMMITTED))
         return found

@@ -292,5 +292,5 @@ class Sync:
             self.device.saved_at_s = status.time_s
         if status.phase == SETTLED:
             # the hub answers every receipt with a status; "settled" says that it has them
-            for item in self._receipts_sent:
+            for item in sorted(self._receipts_sent):
                 self.device.inbox.receipt_confirmed(item)

@@ -54,7 +54,8 @@ class Site:
         for name, allowed in CHOICES.items():
             if wanted.get(name) in allowed:
                 self.choice[name] = wanted[name]
-        self.device.save_draft(SETTINGS_KEY, json.dumps(self.choice))
+        rows = [json.dumps(name) + ": " + json.dumps(self.choice[name]) for name in sorted(self.choice)]
+        self.device.save_draft(SETTINGS_KEY, "{" + ", ".join(rows) + "}")
 
 
 class Ask:
