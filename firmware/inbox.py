@@ -137,7 +137,7 @@ class Inbox:
         del self.held[held.item]
 
     def in_order(self) -> "list[Held]":
-        """Everything held, by item: a dict has no order, and this one is on the wire, in the journal and on the page."""
+        """Everything held, by item: a dict has no order, and this one reaches the wire and the journal."""
         return [self.held[item] for item in sorted(self.held)]
 
     def roots(self) -> "list[bytes]":

@@ -4,6 +4,7 @@ from hub_daemon.moderation.errors import (
     Conflict,
     NobodyToReach,
     NotAllowed,
+    ReadersChanged,
     SamePerson,
     UnknownItem,
     Voided,
@@ -12,6 +13,6 @@ from hub_daemon.moderation.errors import (
 from hub_daemon.moderation.queue import Message, Moderation, View
 
 __all__ = [
-    "Conflict", "Message", "Moderation", "NobodyToReach", "NotAllowed", "SamePerson", "UnknownItem", "View", "Voided",
-    "WordsRefused",
+    "Conflict", "Message", "Moderation", "NobodyToReach", "NotAllowed", "ReadersChanged", "SamePerson", "UnknownItem",
+    "View", "Voided", "WordsRefused",
 ]

@@ -50,6 +50,10 @@ class Voided(Conflict):
     """Audience or roster changed since the first approval: that approval is dropped, the item is decided anew."""
 
 
+class ReadersChanged(Conflict):
+    """Who would get the item is not who the page had shown. Nothing was decided; the item stays with this person."""
+
+
 def ago(ms: int) -> str:
     """A duration in the page's words."""
     seconds = max(0, ms // 1000)

@@ -18,7 +18,7 @@ from hub_daemon.limits import (
 )
 from hub_daemon.moderation import reasons, statements, transitions
 from hub_daemon.moderation.alerts import Alerts
-from hub_daemon.moderation.errors import NotAllowed, SamePerson, UnknownItem, Voided, WordsRefused
+from hub_daemon.moderation.errors import NotAllowed, ReadersChanged, SamePerson, UnknownItem, Voided, WordsRefused
 from hub_daemon.moderation.statements import Signer
 from hub_daemon.store import Row, Tx, items, log, queue
 from hub_daemon.store.items import Item, Rendition
@@ -56,6 +56,11 @@ class View:
     held: bool
     content: bool
     events: tuple[str, ...]
+
+    @property
+    def seen(self) -> str:
+        """Who this view says it goes to; `approve` asks for it."""
+        return statements.seen(self.membership_version, self.readers, self.strangers)
 
     def rendition(self, role: str) -> Rendition | None:
         for entry in self.renditions:
@@ -190,10 +195,11 @@ class Moderation(Alerts):
 
     # deciding
 
-    def approve(self, person: str, item: bytes, version: int, signer: Signer) -> str:
+    def approve(self, person: str, item: bytes, version: int, signer: Signer, seen: str) -> str:
         """Sign that this item may go to its audience. Returns the new state: "approved" or "awaiting_second".
 
-        Raises Conflict when the item moved on, Voided when a first approval no longer fits (it is dropped and
+        `seen` is that of the View that `person` decided on. Raises Conflict when the item moved on, ReadersChanged
+        when it would go to others than were seen, Voided when a first approval no longer fits (it is dropped and
         the item stays with this person), NobodyToReach when the group has no other member.
         """
         now = self.clock()
@@ -206,7 +212,8 @@ class Moderation(Alerts):
             entry = items.get(tx, item)
             assert entry is not None
             renditions = items.renditions(tx, item)
-            new_to = queue.strangers(tx, entry.author_learner, statements.readers(roster, entry)[1])
+            membership, audience = statements.readers(roster, entry)
+            new_to = queue.strangers(tx, entry.author_learner, audience)
             if row["state"] == transitions.AWAITING_SECOND:
                 first = items.statement(tx, bytes(row["open_statement"]))
                 assert first is not None
@@ -215,6 +222,9 @@ class Moderation(Alerts):
                 body = first.body
                 if statements.again(first.body, entry, renditions, roster, new_to) != body:
                     voided = self._void(tx, row, first.digest, person, now)
+            elif seen != statements.seen(membership, audience, new_to):
+                words = "Who gets this message changed since you saw it. Nothing was decided. Look again."
+                raise ReadersChanged(item, row["state"], "", "", 0, now, now, words)
             else:
                 body = statements.approval(entry, version, renditions, roster, new_to, now // 1000)
             if not voided:

@@ -8,12 +8,14 @@ lent to another text, another picture or another audience.
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
 from hub_daemon.limits import APPEAL_DAYS, APPROVAL_DAYS
 from hub_daemon.moderation.errors import NobodyToReach, WordsRefused
 from hub_daemon.store.items import Item, Rendition, SignedStatement
+from protocol import cbor
 from protocol.limits import WORDS_BYTES_MAX
 from protocol.records import gate, signing, text
 from protocol.records import statement as record
@@ -59,6 +61,11 @@ def readers(roster: Roster, item: Item) -> tuple[int, list[str]]:
     if group is None:
         return 0, []
     return group.version, sorted(member for member in group.members if member != item.author_learner)
+
+
+def seen(membership: int, audience: Sequence[str], strangers: Sequence[str]) -> str:
+    """What a page shows of an item's readers, as one word: its form says it back, and another one is not approved."""
+    return hashlib.sha256(cbor.dumps([membership, list(audience), list(strangers)])).hexdigest()
 
 
 def signers_needed(renditions: Sequence[Rendition], strangers: Sequence[str]) -> int:

@@ -16,7 +16,16 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hub_daemon.limits import LOG_PAGE_ROWS_MAX, OVERDUE_MS, QUEUE_ROWS_MAX
-from hub_daemon.moderation import Conflict, NotAllowed, SamePerson, Voided, WordsRefused, reasons, statements
+from hub_daemon.moderation import (
+    Conflict,
+    NotAllowed,
+    ReadersChanged,
+    SamePerson,
+    Voided,
+    WordsRefused,
+    reasons,
+    statements,
+)
 from hub_daemon.moderation.errors import ago
 from hub_daemon.staff import account_views, auth, context
 from hub_daemon.store import log, queue
@@ -209,7 +218,7 @@ def stopped(request: HttpRequest, item: bytes, error: Refusal) -> HttpResponse:
         return JsonResponse({"ok": False, "words": str(error), "error": error.name}, status=status)
     values = {
         "error": error, "item": item, "note": note, "reason": number(request, "reason"),
-        "voided": isinstance(error, Voided),
+        "voided": isinstance(error, (ReadersChanged, Voided)),
     }
     return render(request, "staff/conflict.html" if status == 409 else "staff/refused.html", values, status=status)
 
@@ -219,7 +228,8 @@ def stopped(request: HttpRequest, item: bytes, error: Refusal) -> HttpResponse:
 def approve(request: HttpRequest, item: bytes) -> HttpResponse:
     moderation = context.get().moderation
     try:
-        state = moderation.approve(request.signer.person, item, number(request, "version"), request.signer)
+        seen = request.POST.get("seen", "")
+        state = moderation.approve(request.signer.person, item, number(request, "version"), request.signer, seen)
     except (Conflict, SamePerson, WordsRefused) as error:
         return stopped(request, item, error)
     words = "Approved." if state == "approved" else "Approved by you. A second person has to approve it too."

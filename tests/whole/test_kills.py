@@ -68,7 +68,7 @@ def approve_as(moderation: Moderation, staff: People, account: Account, wanted: 
     while (item := moderation.deal(account.person)) is not None:
         view = moderation.view(account.person, item)
         if item in wanted:
-            moderation.approve(account.person, item, view.item.version, signer)
+            moderation.approve(account.person, item, view.item.version, signer, view.seen)
         else:
             moderation.return_(account.person, item, view.item.version, signer, 1, "Please write it again.")
 

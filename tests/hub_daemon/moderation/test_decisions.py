@@ -6,7 +6,16 @@ import pytest
 
 from hub_daemon import people
 from hub_daemon.limits import LEASE_MS_MAX
-from hub_daemon.moderation import Conflict, NobodyToReach, NotAllowed, SamePerson, Voided, WordsRefused, reasons
+from hub_daemon.moderation import (
+    Conflict,
+    NobodyToReach,
+    NotAllowed,
+    ReadersChanged,
+    SamePerson,
+    Voided,
+    WordsRefused,
+    reasons,
+)
 from hub_daemon.moderation import statements as made_of
 from hub_daemon.store import items, log, queue
 from protocol.records import gate
@@ -29,7 +38,7 @@ def hold(wing, person, item):
 
 def approve(wing, person, item):
     version = hold(wing, person, item)
-    return wing.moderation.approve(person, item, version, wing.signer(person))
+    return wing.moderation.approve(person, item, version, wing.signer(person), wing.seen(item))
 
 
 def state(wing, item):
@@ -102,7 +111,7 @@ def test_the_first_signer_cannot_be_the_second_even_with_the_lease(wing):
         tx.execute("UPDATE items SET lease_owner = 'ann', lease_until_ms = ? WHERE id = ?", (wing.clock() + 9999, item))
     version = wing.moderation.view("ann", item).item.version
     with pytest.raises(SamePerson):
-        wing.moderation.approve("ann", item, version, wing.signer("ann"))
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item))
     with pytest.raises(SamePerson):
         wing.moderation.return_("ann", item, version, wing.signer("ann"), 5, "")
     assert state(wing, item) == "awaiting_second"
@@ -114,17 +123,54 @@ def test_a_changed_group_voids_the_first_approval(wing):
     wing.change(people.with_group("writers", "Writers' circle", ("dai", "eve")))
     version = hold(wing, "ben", item)
     with pytest.raises(Voided):
-        wing.moderation.approve("ben", item, version, wing.signer("ben"))
+        wing.moderation.approve("ben", item, version, wing.signer("ben"), wing.seen(item))
     assert state(wing, item) == "claimed"
     with wing.store.read() as tx:
         (first,) = queue.decisions_of(tx, item)
     assert first["dropped_ms"] and "roster" in first["dropped_why"]
     version = wing.moderation.view("ben", item).item.version
-    assert wing.moderation.approve("ben", item, version, wing.signer("ben")) == "awaiting_second"
+    assert wing.moderation.approve("ben", item, version, wing.signer("ben"), wing.seen(item)) == "awaiting_second"
     assert approve(wing, "ann", item) == "approved"
     with wing.store.read() as tx:
         signed = items.statement(tx, items.get(tx, item).statement)
     assert Statement.decode(signed.body).audience.learners == ["eve"]
+
+
+def test_an_approval_is_refused_when_the_page_had_shown_other_readers_and_nothing_is_lost(wing):
+    item = wing.post("hello")
+    version = hold(wing, "ann", item)
+    shown = wing.moderation.view("ann", item)
+    assert shown.readers == ("eve", "finn", "gus")
+    wing.change(people.with_learner("hal", "Hal Y", ("writers",)))
+    with pytest.raises(ReadersChanged, match="Look again"):
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), shown.seen)
+    with wing.store.read() as tx:
+        assert queue.decisions_of(tx, item) == [] and items.statements_of(tx, item) == []
+    again = wing.moderation.view("ann", item)
+    assert again.held and again.item.version == version and "hal" in again.readers
+    assert wing.moderation.approve("ann", item, version, wing.signer("ann"), again.seen) == "awaiting_second"
+
+
+def test_an_approval_is_refused_when_fewer_names_would_do_than_the_page_had_said(wing):
+    first, second = wing.post("hello"), wing.post("and more")
+    version = hold(wing, "cat", second)
+    shown = wing.moderation.view("cat", second)
+    approve(wing, "ann", first)
+    approve(wing, "ben", first)
+    assert shown.signers_needed == 2 and wing.moderation.view("cat", second).signers_needed == 1
+    with pytest.raises(ReadersChanged):
+        wing.moderation.approve("cat", second, version, wing.signer("cat"), shown.seen)
+    assert state(wing, second) == "claimed"
+
+
+def test_readers_who_became_acquainted_do_not_hold_up_a_second_name(wing):
+    first, second = wing.post("hello"), wing.post("and more")
+    approve(wing, "ann", first)
+    approve(wing, "ann", second)
+    version = hold(wing, "cat", second)
+    shown = wing.moderation.view("cat", second)
+    approve(wing, "ben", first)
+    assert wing.moderation.approve("cat", second, version, wing.signer("cat"), shown.seen) == "approved"
 
 
 def test_a_rendition_changed_behind_the_first_signer_voids_the_approval(wing):
@@ -134,7 +180,7 @@ def test_a_rendition_changed_behind_the_first_signer_voids_the_approval(wing):
         tx.execute("UPDATE renditions SET digest = ? WHERE item = ?", (bytes(32), item))
     version = hold(wing, "ben", item)
     with pytest.raises(Voided):
-        wing.moderation.approve("ben", item, version, wing.signer("ben"))
+        wing.moderation.approve("ben", item, version, wing.signer("ben"), wing.seen(item))
 
 
 def test_text_that_differs_from_its_digest_is_never_approved(wing):
@@ -144,7 +190,7 @@ def test_text_that_differs_from_its_digest_is_never_approved(wing):
         tx.execute("UPDATE renditions SET body = ? WHERE item = ?", (b"hellp", item))
     version = hold(wing, "ann", item)
     with pytest.raises(gate.RenditionDiffers):
-        wing.moderation.approve("ann", item, version, wing.signer("ann"))
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item))
     assert state(wing, item) == "claimed"
     with wing.store.read() as tx:
         assert items.statements_of(tx, item) == []
@@ -154,7 +200,7 @@ def test_an_approval_that_would_reach_nobody_is_refused(wing):
     item = wing.post("hello", group="nowhere")
     version = hold(wing, "ann", item)
     with pytest.raises(NobodyToReach):
-        wing.moderation.approve("ann", item, version, wing.signer("ann"))
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item))
 
 
 def test_a_stale_version_changes_nothing_and_says_who_was_faster(wing):
@@ -166,7 +212,7 @@ def test_a_stale_version_changes_nothing_and_says_who_was_faster(wing):
     wing.moderation.return_("ben", item, later, wing.signer("ben"), 4, "")
     wing.late_ms += 12_000
     with pytest.raises(Conflict) as caught:
-        wing.moderation.approve("ann", item, version, wing.signer("ann"))
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item))
     assert str(caught.value) == (
         "Decided 12 s ago by another moderator: returned, ground 4. Nothing of yours was lost."
     )
@@ -180,7 +226,7 @@ def test_an_ended_lease_decides_nothing(wing):
     version = hold(wing, "ann", item)
     wing.late_ms += LEASE_MS_MAX + 1
     with pytest.raises(Conflict):
-        wing.moderation.approve("ann", item, version, wing.signer("ann"))
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item))
     assert state(wing, item) == "claimed"
 
 
@@ -192,7 +238,7 @@ def test_activity_keeps_the_lease(wing):
         wing.late_ms += LEASE_MS_MAX - 1000
         assert wing.moderation.renew("ann", item)
     assert wing.moderation.deal("ben") is None
-    assert wing.moderation.approve("ann", item, version, wing.signer("ann")) == "approved"
+    assert wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item)) == "approved"
 
 
 def test_items_are_dealt_by_age_with_the_overdue_first(wing):
@@ -326,7 +372,7 @@ def test_people_off_the_roster_decide_nothing(wing):
     signer = wing.signer("cat")
     wing.change(people.without_staff("cat"))
     with pytest.raises(NotAllowed):
-        wing.moderation.approve("cat", item, version, signer)
+        wing.moderation.approve("cat", item, version, signer, wing.seen(item))
     with pytest.raises(NotAllowed):
         wing.moderation.deal("cat")
 
@@ -344,7 +390,7 @@ def test_the_log_row_is_in_the_same_transaction_as_the_act(wing, monkeypatch):
 
     monkeypatch.setattr(log, "append", full)
     with pytest.raises(OSError):
-        wing.moderation.approve("ann", item, version, wing.signer("ann"))
+        wing.moderation.approve("ann", item, version, wing.signer("ann"), wing.seen(item))
     assert state(wing, item) == "claimed"
     with wing.store.read() as tx:
         assert items.statements_of(tx, item) == [] and queue.decisions_of(tx, item) == []

@@ -95,8 +95,9 @@ class Queue(RuleBasedStateMachine):
     def approve(self, item: bytes, person: str, stale: int) -> None:
         one = self.model[item]
         fits = stale == 0 and self.holds(person, one) and one["state"] in ("claimed", "awaiting_second")
+        seen = self.wing.seen(item)
         try:
-            state = self.wing.moderation.approve(person, item, one["version"] + stale, self.wing.signer(person))
+            state = self.wing.moderation.approve(person, item, one["version"] + stale, self.wing.signer(person), seen)
         except Conflict:
             assert not fits
             return

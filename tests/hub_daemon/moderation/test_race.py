@@ -61,7 +61,7 @@ def test_dealing_gives_no_item_to_two_people_at_once(wing):
         while (item := wing.moderation.deal(person)) is not None:
             given.append((person, item))
             version = wing.moderation.view(person, item).item.version
-            wing.moderation.approve(person, item, version, wing.signer(person))
+            wing.moderation.approve(person, item, version, wing.signer(person), wing.seen(item))
 
     for person in ("ann", "ben", "cat"):
         wing.signer(person)

@@ -74,7 +74,8 @@ def fill(wing: WingOnATable) -> None:
     moderation = wing.moderation
     item = moderation.deal("ann")
     assert item == root
-    moderation.approve("ann", root, moderation.view("ann", root).item.version, wing.signer("ann"))
+    view = moderation.view("ann", root)
+    moderation.approve("ann", root, view.item.version, wing.signer("ann"), view.seen)
     wing.video(made.video, made.contact_sheet, made.still, made.media_type, text="My answer about the book",
                author="dai", parent=root, age_ms=30 * HOUR_MS)
     wing.post("I finished chapter two. The part about the river was the best.\nCall me on 07700 900123.", "finn",

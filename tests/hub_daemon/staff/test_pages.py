@@ -220,6 +220,23 @@ def test_a_held_decision_that_comes_too_late_leads_to_the_conflict_with_its_note
     assert state(wing, item) == "claimed"
 
 
+def test_an_approval_of_a_page_that_showed_other_readers_leads_back_to_the_item(wing, desk):
+    wing.acquaint()
+    item = wing.post("hello")
+    one = desk("ann")
+    one.press("#deal")
+    expect(one.page.locator("#goes-to")).to_contain_text("3 people")
+    wing.change(people.with_learner("hal", "Hal Y", ("writers",)))
+    one.press("#approve")
+    expect(one.page.locator("#conflict")).to_contain_text("Who gets this message changed since you saw it")
+    assert state(wing, item) == "claimed"
+    one.page.click("#conflict >> text=Back to the item")
+    expect(one.page.locator("#goes-to")).to_contain_text("4 people")
+    one.press("#approve")
+    one.page.wait_for_url(one.url + "/")
+    assert state(wing, item) == "awaiting_second", "one of the four is new to the author"
+
+
 @pytest.fixture(scope="session")
 def recording():
     """A second of picture and tone through the real media worker."""

@@ -117,6 +117,10 @@ class WingOnATable:
         )
         return self.post(values.pop("text", ""), extra=made, kind="video", **values)
 
+    def seen(self, item: bytes) -> str:
+        """What a page that was loaded now would show of the readers."""
+        return self.moderation.view("nobody", item).seen
+
     def acquaint(self) -> None:
         """Everybody has written to everybody before: text takes one signature."""
         with self.store.write() as tx:
