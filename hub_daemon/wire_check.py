@@ -161,7 +161,7 @@ class Checking(Exchange):
         self, stack: Stack, own: Callable[[], dict[str, int]], baud: int, ms: int, size: int,
         clock: Clock = time.monotonic,
     ) -> None:  # fmt: skip
-        super().__init__(stack, own, clock)
+        super().__init__(stack, own, baud, clock)
         self.check = Check(self, baud, ms, size)
 
     def begin(self) -> None:

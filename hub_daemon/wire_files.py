@@ -45,9 +45,9 @@ class Sending(Exchange):
     """The sender's half: `done` once the receiver has verified the file."""
 
     def __init__(
-        self, path: Path, stack: Stack, own: Callable[[], dict[str, int]], clock: Clock = time.monotonic
+        self, path: Path, stack: Stack, own: Callable[[], dict[str, int]], baud: int, clock: Clock = time.monotonic
     ) -> None:
-        super().__init__(stack, own, clock)
+        super().__init__(stack, own, baud, clock)
         self._file = path.open("rb")
         self.size = os.fstat(self._file.fileno()).st_size
         self.digest = digest_of(self._file, self.size)
@@ -114,7 +114,7 @@ class Receiving(Exchange):
     def __init__(
         self, folder: Path, stack: Stack, own: Callable[[], dict[str, int]], baud: int, clock: Clock = time.monotonic
     ) -> None:
-        super().__init__(stack, own, clock)
+        super().__init__(stack, own, baud, clock)
         self._folder = folder
         self._baud = baud
         self.check: Check | None = None

@@ -1,7 +1,7 @@
 """perch wire, what its ends say to each other over the session's stream: messages of `kind u8 | length u32 | content`.
 
 Content is deterministic CBOR except for DATA, FILL, PING and PONG. Every exchange, a file or a check, tells the other
-end its figures once a second (FIGURES), so that both show both directions, and answers a PING at once.
+end those of its figures that changed (FIGURES), so that both show both directions, and answers a PING at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ HEAD_BYTES = 5
 PIECE_BYTES = 32 * 1024
 MESSAGE_BYTES_MAX = 64 * 1024
 WAITING_BYTES_MAX = 1 << 20  # answers that the other end asks for and does not take
-FIGURES_S = 1.0  # how often an end says its figures
+FIGURES_S = 1.0  # how often an end says its figures at most ...
+FIGURES_SHARE = 1 / 400  # ... and on a slow line less often: so much of it is theirs
 FIGURE_MAX = 1 << 53  # no honest figure is larger; JSON's readers take this much exactly
 FIGURES_MAX = 64
 NAME_CHARS_MAX = 32
@@ -99,15 +100,24 @@ def figures_of(value: Any) -> dict[str, int]:
     return found
 
 
+def merged(known: dict[str, int], newer: dict[str, int]) -> dict[str, int]:
+    """What is known of the other end with what it said now, and no more names than FIGURES_MAX."""
+    both = {**known, **newer}
+    return dict(list(both.items())[:FIGURES_MAX])
+
+
 class Exchange:
     """What a file and a check have in common. `own` gives this end's figures; `peer` holds the other end's newest.
 
     A subclass has `take(kind, content)` for the messages of its own, `begin()` for a new connection and `push()`.
     """
 
-    def __init__(self, stack: Stack, own: Callable[[], dict[str, int]], clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, stack: Stack, own: Callable[[], dict[str, int]], baud: int, clock: Clock = time.monotonic
+    ) -> None:
         self.messages = Messages(stack)
         self.own = own
+        self._figures_bytes_s = baud / 10 * FIGURES_SHARE
         self.clock = clock
         self.peer: dict[str, int] = {}
         self.round_trips_ms: list[float] = []  # of pings on the idle line
@@ -115,6 +125,7 @@ class Exchange:
         self._pinged_at: float | None = None
         self._pings = 0
         self._figures_at = 0.0
+        self._said: dict[str, int] = {}  # figures as the other end has them
 
     def use(self, stack: Stack) -> None:
         """Another stack, before a connection: this end turned out not to be the one that opens the session."""
@@ -123,6 +134,7 @@ class Exchange:
     def connected(self) -> None:
         self.messages.reset()
         self._pinged_at = None
+        self._said = {}
         self._figures_at = self.clock() + FIGURES_S
         self.begin()
 
@@ -130,7 +142,7 @@ class Exchange:
         """Raises a Refusal for what is not this exchange."""
         for kind, content in self.messages.receive(data):
             if kind == FIGURES:
-                self.peer = figures_of(cbor.loads(content))
+                self.peer = merged(self.peer, figures_of(cbor.loads(content)))
             elif kind == PING:
                 if len(content) != PING_BYTES:
                     raise WireRefused("a ping of another size")
@@ -158,11 +170,24 @@ class Exchange:
 
     def pump(self) -> None:
         """Hand the stack what waits."""
-        if self.clock() >= self._figures_at:
-            self._figures_at = self.clock() + FIGURES_S
-            self.messages.send(FIGURES, cbor.dumps(self.own()))
+        now = self.clock()
+        if now >= self._figures_at:
+            whole = not self._said  # the first ones of a connection: once
+            size = self._say_figures()
+            self._figures_at = now + (FIGURES_S if whole else max(FIGURES_S, size / self._figures_bytes_s))
         self.push()
         self.messages.flush()
+
+    def _say_figures(self) -> int:
+        """Send the figures that changed since they were said; how many bytes that took."""
+        own = self.own()
+        changed = {name: count for name, count in own.items() if self._said.get(name) != count}
+        if not changed:
+            return 0
+        self._said = own
+        content = cbor.dumps(changed)
+        self.messages.send(FIGURES, content)
+        return HEAD_BYTES + len(content)
 
     def begin(self) -> None:
         raise NotImplementedError

@@ -141,7 +141,7 @@ class SendFile(Run):
 
     def __init__(self, port: Port, options: Options, console: Console, reporter: Reporter, file: Path) -> None:
         super().__init__(port, options, console, reporter)
-        self.sending = Sending(file, self.end.stack, self.end.own)
+        self.sending = Sending(file, self.end.stack, self.end.own, port.baud)
         self.end.work = self.sending
         self.progress = Progress(f"sending {self.sending.name}", total=self.sending.size)
         self._seconds: float | None = None

@@ -105,7 +105,7 @@ def ends(folder: Path, stack: Stack) -> list[Callable[[], Exchange]]:
 
     return [
         lambda: Receiving(folder, stack, own, 115200, clock),
-        lambda: Sending(folder / "sent", stack, own, clock),
+        lambda: Sending(folder / "sent", stack, own, 115200, clock),
         lambda: Checking(stack, own, 115200, 100, 0, clock),
     ]
 

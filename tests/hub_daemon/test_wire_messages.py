@@ -55,7 +55,7 @@ def ends(folder: Path) -> "list[Callable[[], Exchange]]":
     file = folder / "file"
     file.write_bytes(b"content")
     return [
-        lambda: Sending(file, stack(), dict),
+        lambda: Sending(file, stack(), dict, 115200),
         lambda: Receiving(folder / "out", stack(False), dict, 115200),
         lambda: Checking(stack(), dict, 115200, 1000, 0),
     ]
@@ -119,6 +119,59 @@ def test_too_many_figures_are_cut() -> None:
     end.connected()
     end.receive(framed(FIGURES, cbor.dumps({f"name {number}": number for number in range(200)})))
     assert len(end.peer) == FIGURES_MAX
+
+
+@pytest.mark.parametrize("baud", [9600, 115_200, 3_000_000])
+def test_figures_take_at_most_a_four_hundredth_of_the_line(baud: int) -> None:
+    """Beside the first ones, which are whole; what has not changed is not said again."""
+    now = 0.0
+    counts = {f"a count of {number}": 0 for number in range(25)}
+    end = Checking(stack(), lambda: dict(counts), baud, 1000, 0, lambda: now)
+    sent: list[tuple[float, dict[str, int]]] = []
+    total = 0
+
+    def send(kind: int, content: bytes) -> None:
+        nonlocal total
+        if kind == FIGURES:
+            total += 5 + len(content)
+            sent.append((now, cbor.loads(content)))
+
+    end.messages.send = send  # type: ignore[method-assign]
+    end.connected()
+    while now < 600:
+        now += 0.25
+        for number in range(4):
+            counts[f"a count of {number}"] += 100_000
+        end.pump()
+    first = sent[0][1]
+    assert first.keys() == counts.keys() and all(message.keys() == set(list(counts)[:4]) for _, message in sent[1:])
+    whole = 5 + len(cbor.dumps(first))
+    assert total - whole <= (now - 1) * baud / 10 / 400 + 100
+    assert all(later - earlier >= 1 for (earlier, _), (later, _) in zip(sent, sent[1:]))
+    assert len(sent) > 10 * baud / 9600 or len(sent) > 400  # and a live view lives
+
+
+def test_figures_of_the_other_end_are_kept_until_others_come_and_stay_few() -> None:
+    end = Checking(stack(), lambda: {"frames": 3}, 3_000_000, 1000, 0)
+    end.receive(framed(FIGURES, cbor.dumps({"frames": 7, "damaged": 0})))
+    end.receive(framed(FIGURES, cbor.dumps({"frames": 8})))
+    assert end.peer == {"frames": 8, "damaged": 0}
+    for number in range(9):
+        end.receive(framed(FIGURES, cbor.dumps({f"name {number} {count}": count for count in range(20)})))
+    assert len(end.peer) == FIGURES_MAX
+
+
+def test_a_new_connection_is_told_all_figures_again() -> None:
+    now = 0.0
+    end = Checking(stack(), lambda: {"frames": 3}, 3_000_000, 1000, 0, lambda: now)
+    said: list[int] = []
+    end.messages.send = lambda kind, content: said.append(kind)  # type: ignore[method-assign]
+    for _ in range(2):
+        end.connected()
+        for _ in range(5):
+            now += 2
+            end.pump()
+    assert said.count(FIGURES) == 2
 
 
 @pytest.mark.parametrize(
