@@ -240,7 +240,7 @@ class Link:
                 if self.up and self._refusals > LINK_REFUSALS_MAX:
                     self._down("peer breaks the protocol", now)
         for payload in self._reader.remains:
-            self._salvage(payload)
+            self._salvage(payload, now)
         self._reader.remains.clear()
         if quiet and self._heard == now:
             if not self._nudged:
@@ -285,11 +285,12 @@ class Link:
         else:
             raise packets.LinkRefusal("frame of an unknown kind")
 
-    def _salvage(self, payload: bytes) -> None:
-        """What was decoded of a damaged segment: claim it where it looks like DATA."""
+    def _salvage(self, payload: bytes, now: int) -> None:
+        """What was decoded of a damaged segment: claim it where it looks like DATA of the stream."""
         if self.up and len(payload) > packets.HEADER_BYTES and payload[0] in (packets.DATA, packets.DATA_ASK):
             offset, _ = packets.parse_data(payload)
-            self._receiver.remains(offset, payload)
+            if self._receiver.remains(offset, payload):
+                self._heard = now  # on a slow wire every long frame of a second may be damaged: that is no silence
 
     # connection
 

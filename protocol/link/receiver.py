@@ -77,12 +77,17 @@ class Receiver:
         """Offsets travel as 24 bits: the right one is the nearest to what is expected."""
         return self.contiguous + ((offset24 - self.contiguous + OFFSETS // 2) % OFFSETS) - OFFSETS // 2
 
-    def remains(self, offset24: int, payload: bytes) -> None:
-        """What was decoded of a damaged DATA frame, wrong bytes among right ones: into the holes, to be claimed."""
+    def remains(self, offset24: int, payload: bytes) -> bool:
+        """What was decoded of a damaged DATA frame, wrong bytes among right ones: into the holes, to be claimed.
+
+        Returns whether it is of the part of the stream that is awaited: noise hardly ever is.
+        """
         start = self._whole(offset24)
         end = min(start + len(payload) - HEADER_BYTES, self.taken + self._ring.size)
-        if start < self.contiguous or end <= start or len(self.claims) >= LINK_CLAIMS_MAX:
-            return
+        if start < self.contiguous or end <= start:
+            return False
+        if len(self.claims) >= LINK_CLAIMS_MAX:
+            return True
         view = memoryview(payload)[HEADER_BYTES:]
         at = start
         for first, last in self.ranges + [(end, end)]:
@@ -90,6 +95,7 @@ class Receiver:
                 self._ring.put(at, view[at - start : min(first, end) - start])
             at = max(at, last)
         self.claims.append((start, end))
+        return True
 
     def claim(self) -> bytes:
         """The next CLAIM frame's payload; empty when there is none to say."""

@@ -1,6 +1,7 @@
 """Two ends on the simulated wire of sim/wire_line.py, in virtual time: rates and yanks without a clock, on any machine.
 
 Each end's port is what a program has of a serial port: the driver's FIFO takes what there is room for, the rest waits.
+With `queue_bytes` so much more waits in the kernel, as on a pty: an end is then that far ahead of its wire.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ class VirtualWire:
     """`a` and `b` are Links or Stacks. Time is in ms and begins at 0; `run` moves it, a millisecond at a time."""
 
     def __init__(self, a: Any, b: Any, baud: int = 3_000_000, ber: float = 0.0, seed: int = 1,
-                 latency_ms: float = 0.0) -> None:  # fmt: skip
+                 latency_ms: float = 0.0, queue_bytes: int = 0) -> None:  # fmt: skip
         self.ends = (a, b)
+        self._queue_bytes = queue_bytes
         self.now = 0
         self.lines = [
             Line(baud, latency_ms / 1000, Damage(seed + 1_000_003 * way, ber, 1, 0.0, 0.0)) for way in (0, 1)
@@ -42,6 +44,11 @@ class VirtualWire:
         while back.arrived and back.arrived[0][0] <= now / 1000:
             end.receive(back.arrived.popleft()[1], now)
         end.tick(now)
+        while not self._gone[which] and len(self._unsent[which]) < self._queue_bytes:
+            more = end.to_send(now)
+            if not more:
+                break
+            self._unsent[which] += more
         while not self._gone[which] and out.room():
             if not self._unsent[which]:
                 self._unsent[which] = end.to_send(now)

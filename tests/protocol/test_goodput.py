@@ -1,9 +1,11 @@
 """What link and session make of a line, in virtual time: the goals of docs/figures.md, without a clock or a machine."""
 
 import os
+import random
 
 import pytest
 
+from protocol.limits import LINK_DEAD_MS
 from protocol.link import Link
 from protocol.noise import public_of
 from protocol.session import Session
@@ -51,6 +53,30 @@ def test_link_and_session_keep_their_share_of_slower_lines(baud: int) -> None:
 def test_every_share_over_many_seeds(baud: int, ber: float, least: float) -> None:
     shares = sorted(share(baud, ber, seed) for seed in range(20))
     assert shares[10] >= least and shares[0] >= least - 0.05, shares
+
+
+def test_a_stream_whose_long_frames_are_all_damaged_is_not_taken_for_silence() -> None:
+    """At 115200 baud 4 KiB take 0.36 s, and at 1e-4 most hold two flips and more: a second passes without one frame."""
+    for seed in range(12):
+        a, b = stacks()
+        wire = VirtualWire(a, b, 115_200, 1e-4, seed, queue_bytes=16_000)
+        transfer = Transfer(a, b, 32 * 1024)
+        assert wire.run(12_000, transfer.step), seed
+        assert transfer.events == ["up", "up"], seed
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_after_a_stream_is_silence_all_the_same(seed: int) -> None:
+    a, b = links()
+    wire = VirtualWire(a, b)
+    transfer = Transfer(a, b, 1 << 16)
+    assert wire.run(2000, transfer.step)
+    noise = random.Random(seed)
+    for now in range(wire.now, wire.now + 3 * LINK_DEAD_MS):
+        b.receive(noise.randbytes(300), now)
+        if not b.up:
+            break
+    assert not b.up and b.next_event() == ("down", "silent")
 
 
 def test_link_and_session_are_up_after_one_round_trip() -> None:
