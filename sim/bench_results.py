@@ -150,6 +150,11 @@ def set_limit(row: Row, rows: list[Row]) -> None:
     if row["kind"] == "errors" and row["program"] == PERCH and row["ber"] in LEAST_SHARE:
         row["limit"] = LEAST_SHARE[row["ber"]]
         row["holds"] = all_finished(row) and row["share"] >= row["limit"]
+    elif row["kind"] == "errors" and row["program"] == PULL and row["ber"]:
+        # two runs meet different damage, which weighs more than a hundredth: held to the goal, not to the other run
+        if row["ber"] in LEAST_SHARE:
+            row["limit"] = round(LEAST_SHARE[row["ber"]] - PULL_COSTS, 4)
+            row["holds"] = all_finished(row) and row["share"] >= row["limit"]
     elif row["kind"] == "errors" and row["program"] == PULL:
         own = [other for other in rows if other["program"] == PERCH and same_wire(other, row) and "share" in other]
         if own:

@@ -115,7 +115,7 @@ class Bench:
 
     def _one(self, case: Case, seed: int) -> None:
         with self._lock:
-            done = [run for run in self._runs if all(run[name] == value for name, value in case.key().items())]
+            done = self._of(case)
         if any(run["seed"] == seed for run in done):
             return
         if len(done) >= GIVE_UP_RUNS and case.program in PEERS and not any(run["finished"] for run in done):
@@ -141,9 +141,13 @@ class Bench:
         """The runs of this bench's cases, in the order of the cases."""
         found = []
         for case in self._cases:
-            own = [run for run in self._runs if all(run[name] == value for name, value in case.key().items())]
-            found += sorted(own, key=lambda run: int(run["seed"]))
+            found += sorted(self._of(case), key=lambda run: int(run["seed"]))
         return found
+
+    def _of(self, case: Case) -> list[Run]:
+        """The runs of one case that are done."""
+        key = case.key()
+        return [run for run in self._runs if all(run[name] == value for name, value in key.items())]
 
 
 def outcome(run: Run) -> str:

@@ -70,6 +70,13 @@ def test_the_blobs_limit_is_perchs_own_share_less_a_hundredth() -> None:
         assert row["limit"] == 0.97 and row["holds"] is holds
 
 
+def test_where_bits_flip_the_blobs_limit_is_the_goal_less_a_hundredth() -> None:
+    plain, pull = (Case("errors", program, 3_000_000, 1 << 20, 1e-4) for program in (PERCH, PULL))
+    for share, holds in ((0.741, True), (0.739, False)):
+        row = rows_of([run_of(plain, 1, 0.92), run_of(pull, 1, share)])[1]
+        assert row["limit"] == 0.74 and row["holds"] is holds
+
+
 def test_what_a_cut_costs_is_beyond_its_own_time_and_beside_the_clean_run() -> None:
     cut = Case("hang-ups", PERCH, 3_000_000, 1 << 20, cuts=YANKS, down_s=YANK_S)
     clean = run_of(PLAIN, 1, 0.98)
