@@ -6,6 +6,7 @@ from protocol.compat import const
 JOURNAL_SEGMENT_ENTRIES_MAX = const(64)  # one file of the journal; reading the newest at start stays under 20 KiB
 JOURNAL_BATCH_ENTRIES = const(8)  # handed over at a time: a batch is one packet, and has to fit a torn heap
 JOURNAL_SEGMENTS_KEPT = const(8)  # after the hub has them: so the learner can read about the last weeks
+UNLOGGED_MAX = const(64)  # actions that wait for a full card to have room for them
 DRAFT_BYTES_MAX = const(16 * 1024)  # four times the longest post: cutting it down is the writer's own business
 DRAFTS_MAX = const(64)  # text drafts kept at once
 OWN_ENTRIES_MAX = const(400)  # a year of writing; the index of it stays under 100 KiB of heap
@@ -25,9 +26,10 @@ SERIAL_BAUD = const(3_000_000)  # the fastest that USB serial adapters and their
 # the conversation of a docking
 KEEPALIVE_S = const(30)  # a broker that says nothing for so long is taken for gone
 LIST_WAIT_MS = const(5000)  # for the hub's list; after it the device goes on with the one that it has
-CUSTODY_WAIT_MS = const(8000)  # from the last byte that the hub asked for to its custody; then the next envelope
+CUSTODY_WAIT_MS = const(15000)  # from the last byte that the hub asked for to its custody; it asks again after 10 s
 CUSTODY_TRIES = const(2)  # of one envelope in one docking; it stays in the outbox for the next
 BUNDLE_WAIT_MS = const(6000)  # for a bundle that was asked for; then it is asked for once more
+FULL_REST_MS = const(30000)  # after a docking that a full card ended, before the next
 REST_MS = const(3000)  # between two looks for new work once everything is settled
 ANSWERS_MAX = const(33)  # what the hub asked for and has not got: a manifest and WANT_CHUNKS_MAX chunks
 VAIN_WANTS_MAX = const(4)  # wants for chunks that nothing answered; then the blob waits for the next docking

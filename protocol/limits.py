@@ -82,7 +82,7 @@ JOURNAL_DETAIL_BYTES_MAX = const(200)  # what one journal entry says beside its 
 CODE_CHARS_MAX = const(64)  # names of refusals, actions and phases on the wire
 SOFTWARE_CHARS_MAX = const(64)  # a device's software name and version
 MANIFEST_BYTES_MAX = const(BLOB_BYTES_MAX // LEAF_BYTES * 32)  # the digests of the longest blob
-WANT_WAIT_MS = const(4000)  # nothing of what was wanted came for so long: ask again
+WANT_WAIT_MS = const(10000)  # nothing of what was wanted came for so long: ask again; 115200 baud may stall for 4 s
 ENROL_MESSAGE_BYTES_MAX = const(64 * 1024)  # a grant: one certificate and the rosters it stands on
 GRANT_ROSTERS_MAX = const(8)  # rosters of one grant: from one that names its own signers to the newest
 

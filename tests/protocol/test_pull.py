@@ -9,6 +9,7 @@ from protocol.session import Session
 from protocol.stack import Stack
 from sim.bench_pull import HUB, DeviceEnd, End, HubEnd
 from sim.memory_wire import Lcg, MemoryWire, Pair
+from tests.kits.virtual_wire import VirtualWire
 
 SIZE = 1 << 20
 BODY = Lcg(3).bytes(256) * (SIZE // 256)  # what is alike in it, the session's cipher hides from the link
@@ -88,3 +89,17 @@ def test_mqtt_and_a_blob_on_top_of_the_session_cost_at_most_a_hundredth_of_the_l
 
 def test_a_pull_takes_the_same_virtual_time_every_time() -> None:
     assert share_pulled(10, False) == share_pulled(10, False)
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bad_slow_wire_with_a_deep_queue_has_nothing_asked_for_twice(seed: int, up: bool) -> None:
+    """115200 baud, 1e-4, and 1.4 s of the line waiting in the kernel: stalls of seconds, and each chunk comes once."""
+    body = BODY[: 96 * 1024]
+    asks, serves = {"root": root_of(body), "size": len(body)}, {"body": body}
+    device = DeviceEnd(Link(b"device-1"), **(serves if up else asks))  # type: ignore[arg-type]
+    hub = HubEnd(Link(b"hub----1"), **(asks if up else serves))  # type: ignore[arg-type]
+    puller: End = hub if up else device
+    wire = VirtualWire(device, hub, 115_200, 1e-4, seed, queue_bytes=16_000)
+    assert wire.run(20_000, lambda: puller.done)
+    assert puller.body == body and not device.refused and not hub.refused

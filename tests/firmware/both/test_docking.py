@@ -1,9 +1,10 @@
 """A device at its dock, on both interpreters: the real stack on both sides of a wire in memory."""
 
+from firmware import limits
 from firmware.device import Device
 from firmware.dock import Dock
 from firmware.storage import MemoryStorage
-from protocol.limits import CHUNK_BYTES
+from protocol.limits import CHUNK_BYTES, WANT_WAIT_MS
 from protocol.records.statement import RETURN
 from tests.kits.device import enrolled
 from tests.kits.memory_hub import HubSide, Kept, join
@@ -45,6 +46,10 @@ def rest(dock, hub, now, ms=3000):
         return len(steps) * 5 > ms
 
     return join(dock, hub, over, now)[0]
+
+
+def test_a_device_waits_for_custody_until_the_hub_has_asked_again():
+    assert limits.CUSTODY_WAIT_MS >= WANT_WAIT_MS + 2000  # a second until the hub looks, and one of a slow wire
 
 
 def test_a_new_device_shows_the_hubs_digits_and_docks_once_both_ends_confirm():
