@@ -96,7 +96,8 @@ def test_a_pull_takes_the_same_virtual_time_every_time() -> None:
 def test_a_bad_slow_wire_with_a_deep_queue_has_nothing_asked_for_twice(seed: int, up: bool) -> None:
     """115200 baud, 1e-4, and 1.4 s of the line waiting in the kernel: stalls of seconds, and each chunk comes once."""
     body = BODY[: 96 * 1024]
-    asks, serves = {"root": root_of(body), "size": len(body)}, {"body": body}
+    random = Lcg(seed).bytes
+    asks, serves = {"root": root_of(body), "size": len(body), "random": random}, {"body": body, "random": random}
     device = DeviceEnd(Link(b"device-1"), **(serves if up else asks))  # type: ignore[arg-type]
     hub = HubEnd(Link(b"hub----1"), **(asks if up else serves))  # type: ignore[arg-type]
     puller: End = hub if up else device
