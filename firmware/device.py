@@ -15,7 +15,7 @@ from firmware.identity import Identity, NotEnrolled
 from firmware.inbox import Inbox
 from firmware.journal import Journal
 from firmware.outbox import Outbox
-from firmware.storage import Storage
+from firmware.storage import CardFull, Storage
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 from protocol.limits import TEXT_BYTES_MAX
@@ -58,6 +58,8 @@ class Device:
         self.inbox = Inbox(storage, self.identity)
         self.drafts = Drafts(storage, self.identity)
         self.recording: "video.Recording | None" = None
+        self.full = False  # the card took nothing when it was last asked
+        self._unlogged: "list[tuple[int, str, str]]" = []  # what the journal had no room for
         # what the dock knows, for status()
         self.digits: "str | None" = None
         self.agreed: "bool | None" = None  # what somebody here said of those digits; the dock takes it up
@@ -77,7 +79,10 @@ class Device:
         if newest and not self._journaled(newest[0].item):
             self.log("write" if newest[0].blob is None else "record", outbox.name_of(newest[0].item))
         self.drafts.drop_sent(self.outbox)
-        self.apply_list()
+        try:
+            self.apply_list()
+        except OSError:
+            self.full = True  # what the list no longer names is not shown; its files go at another start
 
     def _journaled(self, item: bytes) -> bool:
         first = max(0, self.journal.next_seq - 2 * limits.JOURNAL_SEGMENT_ENTRIES_MAX)
@@ -105,7 +110,7 @@ class Device:
         for folder in ("blob/", "leaves/", "part/"):
             for name in self.storage.names(folder):
                 keep = name[len(folder) :] in wanted
-                if self.recording is not None and name == self.recording.part:
+                if self.recording is not None and name in self.recording.files:
                     keep = True
                 if not keep:
                     self.storage.remove(name)
@@ -131,6 +136,7 @@ class Device:
             "new": self.new,
             "saved_at_s": self.saved_at_s,
             "can_lift": self.can_lift,
+            "full": self.full,
             "progress": self.progress,
             "learner": None if certificate is None else certificate.learner,
             "wing": None if certificate is None else certificate.wing,
@@ -163,7 +169,10 @@ class Device:
     def write_post(self, group: str, parent: "bytes | None", text: str) -> bytes:
         """Sign, seal and save a post; durable when this returns its item id."""
         self._check(group, text, empty=False)
-        item = self.outbox.save("post", group, parent, text, None, self.clock_s(), self.random)
+        try:
+            item = self.outbox.save("post", group, parent, text, None, self.clock_s(), self.random)
+        except OSError as error:
+            raise self.card_full(error)
         self.log("write", outbox.name_of(item))
         self.drafts.drop_text(text)
         self.outbox_changed = True
@@ -193,7 +202,15 @@ class Device:
 
     def save_draft(self, key: str, text: str) -> None:
         """Keep a text, durably; an empty one forgets it."""
-        self.drafts.save(key, text)
+        try:
+            self.drafts.save(key, text)
+        except OSError as error:
+            raise self.card_full(error)
+
+    def card_full(self, error: OSError) -> CardFull:
+        """Why nothing was saved; the page says so until something is recorded again."""
+        self.full = True
+        return CardFull(str(error))
 
     # -- for the page: reading and watching -------------------------------------------------
 
@@ -202,7 +219,10 @@ class Device:
         held = self.inbox.held.get(item)
         if held is not None:
             self.inbox.mark_seen(held, self.clock_s())
-        self.outbox.mark_seen(item)
+        try:
+            self.outbox.mark_seen(item)
+        except OSError:
+            self.full = True  # it is shown as unread until there is room to note that it is not
 
     def media(self, root: bytes) -> "tuple[str, int, Callable[[int, int], bytes]]":
         """(media type, size, read(offset, n)) of a still or video that may be shown now.
@@ -244,8 +264,19 @@ class Device:
     # -- the journal ------------------------------------------------------------------------
 
     def log(self, action: str, detail: str = "") -> None:
-        """Record one action of the learner, durably."""
-        self.journal.append(self.clock_s(), action, detail)
+        """Record one action of the learner, durably; on a full card as soon as there is room.
+
+        What was done is done: it must not be taken for undone because its entry has to wait.
+        """
+        if len(self._unlogged) < limits.UNLOGGED_MAX:
+            self._unlogged.append((self.clock_s(), action, detail))
+        try:
+            while self._unlogged:
+                self.journal.append(*self._unlogged[0])
+                self._unlogged.pop(0)
+            self.full = False
+        except OSError:
+            self.full = True
 
     def journal_entries(self, first: int, count: int) -> "list[JournalEntry]":
         """What is recorded, from sequence number `first` on: .seq, .clock_s, .action, .detail."""

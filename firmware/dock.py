@@ -21,6 +21,7 @@ from protocol.session import RESUME, Session
 from protocol.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from firmware.device import Device
@@ -41,6 +42,7 @@ class Dock:
         self._offered = False  # a ticket, in a session that is not up yet
         self._plain = False  # the session that offered a ticket did not come up: the next one offers none
         self._unkept = 0  # calls of to_send until the newest ticket is put into the storage
+        self._rest_until = -1  # after a full card ended a docking nothing is said or heard for a while
         self.refused = ""  # why the last docking or enrolment ended; for the page and the runner's log
         # the large buffers are here for life: a heap that is torn by then may not have them again
         self._room = bytearray(limits.ROOM_BYTES)
@@ -56,6 +58,7 @@ class Dock:
 
     def restart(self) -> None:
         """The wire was opened anew: nothing of the last connection counts any more."""
+        self._rest_until = -1
         self._leave()
         self.stack.restart("the wire was opened anew")
 
@@ -79,15 +82,36 @@ class Dock:
 
     def receive(self, data: bytes, now: int) -> None:
         """Bytes as they came from the wire."""
-        self.stack.receive(data, now)
-        self._events(now)
+        self._with_room(self._receive, data, now)
 
     def tick(self, now: int) -> None:
         """Let time pass; call at next_deadline() at the latest."""
+        self._with_room(self._tick, b"", now)
+
+    def _with_room(self, step: "Callable[[bytes, int], bytes]", data: bytes, now: int) -> bytes:
+        """One step of the docking; a card that takes nothing ends it by name, and the next begins after a rest."""
+        if now < self._rest_until:
+            return b""
+        try:
+            return step(data, now)
+        except OSError as error:
+            self.device.card_full(error)
+            self._end("CardFull", now)
+            self.device.full = True  # whatever the journal still took
+            self._rest_until = now + limits.FULL_REST_MS
+            return b""
+
+    def _receive(self, data: bytes, now: int) -> bytes:
+        self.stack.receive(data, now)
+        self._events(now)
+        return b""
+
+    def _tick(self, data: bytes, now: int) -> bytes:
         self.stack.tick(now)
         if self._sync is not None:
             self._sync.tick(now)
         self._events(now)
+        return b""
 
     def next_deadline(self) -> "int | None":
         """When tick() and to_send() are due."""
@@ -96,10 +120,13 @@ class Dock:
             other = self._sync.next_deadline()
             if other is not None and (due is None or other < due):
                 due = other
-        return due
+        return due if due is None else max(due, self._rest_until)
 
     def to_send(self, now: int) -> bytes:
         """Wire bytes that are due, about one burst; empty when there is nothing to say."""
+        return self._with_room(self._to_send, b"", now)
+
+    def _to_send(self, data: bytes, now: int) -> bytes:
         if self._unkept:
             self._unkept -= 1
             if not self._unkept:

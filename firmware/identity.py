@@ -102,7 +102,10 @@ class Identity:
 
     def keep_ticket(self) -> None:
         """Put `ticket`, the newest, in the place of the one before."""
-        self._storage.write(TICKET, self.ticket)
+        try:
+            self._storage.write(TICKET, self.ticket)
+        except OSError:
+            pass  # a full card: an old ticket costs nothing
 
     def reserve_counter(self) -> int:
         """The next counter, spent durably before anyone sees it: a cut may skip one, never repeat one."""

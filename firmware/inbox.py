@@ -110,8 +110,8 @@ class Inbox:
         """Take a newer list. From its one write on, whatever is not on it is out of sight."""
         certificate, roster = self._identity.need()
         newer = delivery_list.accept(self.list, signed, roster.hub_ed25519, self._identity.device, certificate.wing)
+        self.list = newer  # first: what it recalls is out of sight even where a full card does not take it
         self._storage.write(LIST, signed)
-        self.list = newer
         return newer
 
     def missing(self) -> "list[bytes]":
@@ -205,8 +205,11 @@ class Inbox:
             gate.check(Bundle.decode(data), roster, self.list, certificate.learner, certificate.wing)
         except Refusal:
             return False
-        self._storage.write(name, cbor.dumps([held.statement, staff, data]))
         held.staff = staff
+        try:
+            self._storage.write(name, cbor.dumps([held.statement, staff, data]))
+        except OSError:
+            pass  # a full card: checked again after the next start
         return True
 
     def bundle(self, item: bytes) -> Bundle:
@@ -254,7 +257,10 @@ class Inbox:
             self._write_seen(held)
 
     def _write_seen(self, held: Held) -> None:
-        self._storage.write(SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.verified, held.receipted]))
+        try:
+            self._storage.write(SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.verified, held.receipted]))
+        except OSError:
+            pass  # a full card: known until the device starts again, and nothing hangs on it
 
     # -- receipts ---------------------------------------------------------------------------
 

@@ -124,8 +124,11 @@ class Journal:
         """The hub has committed everything up to and with `seq`; old segments beyond the kept ones go."""
         if seq < self.custody_next or seq >= self.next_seq:
             return
-        self._storage.write(CUSTODY, cbor.dumps(seq + 1))
         self.custody_next = seq + 1
+        try:
+            self._storage.write(CUSTODY, cbor.dumps(seq + 1))
+        except OSError:
+            pass  # a full card: handed over again after a start, and the hub knows them
         segments = self._storage.names(FOLDER)
         while len(segments) > limits.JOURNAL_SEGMENTS_KEPT:
             if int(segments[1][len(FOLDER) :]) > self.custody_next:

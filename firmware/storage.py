@@ -8,12 +8,14 @@ the power goes, and what it returned from is there afterwards:
                                  never harms the bytes before its offset that were synced
     everything else              only reads
 
+A card that is full or broken raises OSError; then the call did not happen.
+
 Ports implement it on files (firmware/ports/posix.py); tests cut the power at every call.
 Names are `folder/name` in lower-case letters, digits, `-` and `.`; folders are those of FOLDERS.
 """
 
 from protocol.compat import TYPE_CHECKING
-from protocol.errors import Misuse
+from protocol.errors import Misuse, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     Clock = Callable[[], int]
 
 FOLDERS = ("keys", "own", "inbox", "blob", "part", "leaves", "journal", "draft", "receipt", "state")
+
+
+class CardFull(Refusal):
+    """The card takes nothing more: this was not saved, and what was there before is still there."""
 
 
 class Storage:

@@ -45,12 +45,13 @@ class Recording:
         self._builder = blob.Builder()
         self.size = 0  # bytes of ciphertext written
         self._open = True
+        self.files = [self.part]  # that nothing else names as long as this is not saved
         device.storage.remove(self.part)
 
     def append(self, data: "bytes | bytearray | memoryview") -> None:
         """Take the next bytes of the recording. RecordingTooLong: these bytes were not taken.
 
-        Whatever storage or memory raises discards the recording: nobody knows how much was taken.
+        CardFull, or what memory raises, discards the recording: nobody knows how much was taken.
         """
         if not self._open:
             raise Misuse("the recording is closed")
@@ -73,15 +74,20 @@ class Recording:
             sealed = memoryview(self._buffer)[: self._filled + TAG_BYTES]
             self._device.storage.blob_write(self.part, self.size, sealed)
             self._builder.feed(sealed)
-        except Exception:  # a full card or heap: sealed once more, the buffer would be in the clear again
+        except Exception as error:  # a full card or heap: sealed once more, the buffer would be in the clear again
             self.discard()
+            if isinstance(error, OSError):
+                raise self._device.card_full(error)
             raise
         self.size += len(sealed)
         self._chunks += 1
         self._filled = 0
 
     def save(self) -> bytes:
-        """Make it an envelope that waits for the dock; durable when this returns its item id."""
+        """Make it an envelope that waits for the dock; durable when this returns its item id.
+
+        CardFull: not saved; unless that discarded it, the same call can be made again when there is room.
+        """
         if not self._open:
             raise Misuse("the recording is closed")
         device = self._device
@@ -92,11 +98,16 @@ class Recording:
         device.outbox.check_room()
         root = self._builder.root()
         name = outbox.name_of(root)
-        device.storage.write("leaves/" + name, self._builder.leaves)
-        device.storage.blob_commit(self.part, "blob/" + name)
+        self.files = [self.part, "leaves/" + name, "blob/" + name]
         sealed_blob = [root, self.size, self._media_type, self._key]
-        item = device.outbox.save("video", self._group, self._parent, self._text, sealed_blob,
-                                  device.clock_s(), device.random)
+        try:
+            device.storage.write("leaves/" + name, self._builder.leaves)
+            if device.storage.blob_size(self.part):
+                device.storage.blob_commit(self.part, "blob/" + name)
+            item = device.outbox.save("video", self._group, self._parent, self._text, sealed_blob,
+                                      device.clock_s(), device.random)
+        except OSError as error:
+            raise device.card_full(error)
         self._close()
         device.log("record", outbox.name_of(item))
         device.outbox_changed = True
@@ -106,7 +117,8 @@ class Recording:
         """Forget the recording; nothing of it stays."""
         if self._open:
             self._close()
-            self._device.storage.remove(self.part)
+            for name in self.files:
+                self._device.storage.remove(name)
 
     def _close(self) -> None:
         self._open = False

@@ -34,6 +34,8 @@ def status_line(ask: "Ask") -> str:
     state = dock_state(ask)
     if state in ("new", "enrolling"):
         return w("dock." + state)
+    if status["full"]:
+        return w("dock.full")
     done, total = status["progress"]
     if state == "docked":
         moving = " " + w("dock.moving", done=size(done), total=size(total)) if total else ""

@@ -13,6 +13,7 @@ from binascii import crc32
 
 from firmware.page import guard
 from firmware.page.app import to_script
+from firmware.storage import CardFull
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
 
@@ -105,7 +106,7 @@ async def _append(site: "Page", coming: Upload, request: "Request") -> "Response
         if not again:
             try:
                 coming.draft.append(piece)
-            except (MemoryError, OSError):  # nobody knows how much of it was taken: never keep a torn recording
+            except (MemoryError, CardFull):  # nobody knows how much of it was taken: never keep a torn recording
                 site.upload = None
                 coming.draft.discard()
                 raise

@@ -39,7 +39,8 @@ async def send(site: "Page", request: "Request", rest: str) -> "Response":
         site.device.save_draft(place.key, text)
         return see(place.back)
     wrong = _post(site, place, text, fields.get("token", ""))
-    site.device.save_draft(place.key, text if wrong else "")
+    if wrong != "refused.CardFull":  # then the words are on the screen, and the draft before them is left
+        site.device.save_draft(place.key, text if wrong else "")
     if not wrong:
         return see("/waiting?saved=1")
     ask = site.ask(request)

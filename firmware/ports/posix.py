@@ -48,7 +48,11 @@ class PosixStorage(Storage):
     def write(self, name: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
         check_name(name)
         path = self._base + "/" + name
-        _put(path + NEW, data)
+        try:
+            _put(path + NEW, data)
+        except OSError:
+            self.remove(name + NEW)  # on a full card its bytes are wanted
+            raise
         os.rename(path + NEW, path)
         self._sync_folder(name)
 

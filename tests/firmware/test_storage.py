@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import resource
 
 import pytest
 
@@ -171,3 +172,16 @@ def test_what_is_kept_can_be_read_by_its_owner_only(tmp_path):
     storage.write("keys/device", b"secret")
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "s" / "keys" / "device").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_write_that_finds_no_room_leaves_the_file_before_it_and_nothing_beside_it(tmp_path):
+    storage = PosixStorage(str(tmp_path))
+    storage.write("state/x", b"before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    try:
+        with pytest.raises(OSError):
+            storage.write("state/x", bytes(5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert storage.read("state/x") == b"before" and [one.name for one in (tmp_path / "state").iterdir()] == ["x"]

@@ -1,7 +1,7 @@
 """Writing and recording on the device, on both interpreters: saved means durable, and sealed to the hub."""
 
 from firmware.device import Device
-from firmware.storage import MemoryStorage
+from firmware.storage import CardFull, MemoryStorage
 from protocol.blob import PLAIN_BYTES, Builder
 from protocol.errors import Misuse
 from protocol.limits import BLOB_BYTES_MAX, CHUNK_BYTES
@@ -122,7 +122,7 @@ def test_a_recording_that_storage_could_not_take_is_gone_and_its_buffer_is_never
             try:
                 again_and_again()
                 raise AssertionError("taken")
-            except (error, Misuse):
+            except (CardFull, MemoryError, Misuse):
                 pass
         device.storage.blob_write = blob_write
         assert len(written) == 1 and bytes(64) not in written[0]
