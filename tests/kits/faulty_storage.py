@@ -1,90 +1,7 @@
-"""A storage whose power fails at a chosen operation: before it, in the middle of it, or after it.
+"""Every power cut of one piece of work: the storage of the simulated wing (sim/box/flash.py), cut at each operation."""
 
-What a real cut leaves is modelled on the promises of firmware/storage.py: synced bytes stay;
-written and unsynced bytes of a large file may be there, torn or gone; atomic operations are
-before or after. `survivors()` is what is found on reopening.
-"""
-
-from firmware.storage import MemoryStorage
-
-BEFORE = "before"
-TORN = "torn"
-AFTER = "after"
-MOMENTS = (BEFORE, TORN, AFTER)
-
-
-class PowerCut(BaseException):
-    """The power went. Not an Exception, so that no handler of the device can go on after it."""
-
-
-class FaultyStorage(MemoryStorage):
-    """Counts its changing operations and cuts at number `cut_at` (from 0) at `moment`."""
-
-    def __init__(self, files=None, blobs=None, cut_at=None, moment=BEFORE):
-        super().__init__()
-        self.files = dict(files or {})
-        self.blobs = {name: bytearray(blob) for name, blob in (blobs or {}).items()}
-        self._synced = {name: bytes(blob) for name, blob in self.blobs.items()}
-        self.cut_at = cut_at
-        self.moment = moment
-        self.operations = 0
-        self.dead = False
-
-    def _step(self, act, torn=None):
-        if self.dead:
-            raise PowerCut()
-        here = self.operations == self.cut_at
-        self.operations += 1
-        if here and self.moment == BEFORE:
-            self.dead = True
-            raise PowerCut()
-        if here and self.moment == TORN:
-            self.dead = True
-            if torn is not None:
-                torn()
-            raise PowerCut()
-        act()
-        if here:
-            self.dead = True
-            raise PowerCut()
-
-    def write(self, name, data):
-        self._step(lambda: MemoryStorage.write(self, name, data))
-
-    def remove(self, name):
-        def act():
-            MemoryStorage.remove(self, name)
-            self._synced.pop(name, None)
-
-        if name in self.files or name in self.blobs:
-            self._step(act)
-
-    def blob_write(self, name, offset, data):
-        data = bytes(data)
-        self._step(
-            lambda: MemoryStorage.blob_write(self, name, offset, data),
-            lambda: MemoryStorage.blob_write(self, name, offset, data[: len(data) // 2]),
-        )
-
-    def blob_sync(self, name):
-        def act():
-            self._synced[name] = bytes(self.blobs[name])
-
-        self._step(act)
-
-    def blob_commit(self, part, final):
-        def act():
-            MemoryStorage.blob_commit(self, part, final)
-            self._synced.pop(part, None)
-            self._synced[final] = bytes(self.blobs[final])
-
-        self._step(act)
-
-    def survivors(self, keep_unsynced):
-        """A new storage as found after the cut; unsynced bytes all there or all gone."""
-        if keep_unsynced:
-            return FaultyStorage(self.files, self.blobs)
-        return FaultyStorage(self.files, self._synced)
+from sim.box.flash import AFTER, BEFORE, MOMENTS, TORN, PowerCut
+from sim.box.flash import Flash as FaultyStorage
 
 
 def every_cut(prepare, act, check):
@@ -112,3 +29,6 @@ def every_cut(prepare, act, check):
                 check(storage.survivors(keep_unsynced), (operation, moment))
                 cuts += 1
     return cuts
+
+
+__all__ = ["AFTER", "BEFORE", "MOMENTS", "TORN", "FaultyStorage", "PowerCut", "every_cut"]
