@@ -116,7 +116,7 @@ def _window(value: object, allowed: str, with_p: bool) -> Window:
     found = re.fullmatch(rf"{_CLOCK}-{_CLOCK}{p}", _text(value, allowed))
     if not found:
         raise ValueError(f"allowed is {allowed}")
-    start, end = (_clock_ms(*found.group(at, at + 1, at + 2), allowed) for at in (1, 4))
+    start, end = (_clock_ms(found[at], found[at + 1], found[at + 2], allowed) for at in (1, 4))
     if end <= start:
         raise ValueError(f"it ends at or before its begin; allowed is {allowed}")
     share = float(found[7]) if found[7] else 1.0
@@ -148,8 +148,8 @@ class Distribution:
 
     def __str__(self) -> str:
         if self.kind == "constant":
-            return f"{self.args[0]:g}"
-        return f"{self.kind}({', '.join(f'{one:g}' for one in self.args)})"
+            return f"{self.args[0]:.12g}"
+        return f"{self.kind}({', '.join(f'{one:.12g}' for one in self.args)})"
 
 
 _DISTRIBUTIONS = {"uniform": 2, "exponential": 1, "lognormal": 2}
@@ -212,7 +212,7 @@ class Comparison:
         return test(figure, self.value)
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.value:g}"
+        return f"{self.operator} {self.value:.12g}"
 
 
 def comparison(value: object) -> Comparison:
