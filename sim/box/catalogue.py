@@ -265,7 +265,7 @@ ATTACKS: dict[str, AttackSpec] = {
                 times=_whole(1, 5)),
         _attack("replayed_record", "device", True, "A record sent again, its own or another's, has no second effect.",
                 times=_whole(1, 5)),
-        _attack("cloned_device", "device", True, "A copied device shows in the log and reads no more than the first one.",
+        _attack("cloned_device", "device", True, "A copied device shows in the log and reads no more than the first.",
                 pick=_PICK),
         _attack("oversize_frame", "wire", False, "Frames over the bound are dropped and cost no memory.",
                 bytes=_whole(8_193, 1_000_000)),
