@@ -31,6 +31,7 @@ from hub_daemon.wire_loop_run import LoopRun
 from hub_daemon.wire_report import Reporter, ports_table
 from hub_daemon.wire_runs import CheckWire, Options, ReceiveFiles, Run, SendFile
 from hub_daemon.wire_serial import Port, PortTrouble, ports_of_this_machine
+from protocol import crypto
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -103,6 +104,7 @@ def prepare(given: argparse.Namespace, port: Port, console: Console, reporter: R
         raise PortTrouble(f"there is no file {given.file}.")
     if given.command == "receive":
         given.out.mkdir(parents=True, exist_ok=True)
+    crypto.default()  # its library loads in 10 ms: before the port is open, not between the first bytes
     port.open()
     if given.command == "loop":
         return LoopRun(port, *wish(given), console, reporter)

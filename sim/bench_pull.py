@@ -27,7 +27,7 @@ from typing import Any
 
 import serial
 
-from protocol import blob, mqtt
+from protocol import blob, crypto, mqtt
 from protocol.errors import Refusal
 from protocol.link import Link
 from protocol.noise import public_of
@@ -305,6 +305,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=0)
     options = parser.parse_args(argv)
     link = Link(os.urandom(8))
+    crypto.default()  # the loading of its library is a program's start, which is not the wire's time
     if options.what == "serve":
         server = Line(options.port, options.baud, HubEnd(link, Path(options.file).read_bytes()))
         print("ready", flush=True)
