@@ -42,6 +42,10 @@ class WireNotes:
             said.append(FrameRefused(f"{refused} frames are nothing that a peer says just then"))
         return said
 
+    def next_due_ms(self) -> int | None:
+        """When `look` will have something to say; None while nothing waits."""
+        return min(self._due_ms.values(), default=None)
+
     def _fresh(self, name: str, counters: dict[str, int], now_ms: int, closing: bool) -> int:
         fresh = counters[name] - self._told[name]
         if not fresh:

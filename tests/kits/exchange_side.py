@@ -1,8 +1,8 @@
-"""The hub's end of one wire in memory: the real stack, the bay's filter and an Exchange over its real database.
+"""The hub's end of one wire in memory: the daemon's own BayCore, and an Exchange over its real database.
 
-Joined with a firmware Dock by `memory_hub.join` or `yank`. Only the broker is left out: what the filter passes goes to
-the exchange, and what the exchange answers goes back through the filter and down, at once and in order. `change` is
-where a stolen hub lays hand on what goes down; `heard` is told of every message up before the exchange has it.
+Joined with a firmware Dock by `memory_hub.join` or `yank`. Only the broker is left out: what the bay passes up goes to
+the exchange, and what the exchange answers goes back to the bay, at once and in order. `change` is where a stolen hub
+lays hand on what goes down; `heard` is told of every message up before the exchange has it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from hub_daemon.bay_core import BayCore
 from hub_daemon.broker import Account
+from hub_daemon.enrolment import Enrolment
 from hub_daemon.exchange import Exchange
-from hub_daemon.filter import BayFilter
 from hub_daemon.store import tickets
 from protocol import mqtt
-from protocol.link import Link
 from protocol.records import topics
-from protocol.session import Session
-from protocol.stack import Stack
-from tests.kits.hub import WING, now_ms
+from protocol.records.roster import Device
+from protocol.session import RESUME
+from tests.kits.hub import now_ms
+
+ACCOUNT = Account("bay", "")
+
+
+class ExchangeRooms:
+    """What a bay asks of the hub, answered from the store of `exchange`; `said` is what was reported."""
+
+    def __init__(self, exchange: Exchange, clock_ms: Callable[[], int]) -> None:
+        self.store, self.wing, self.clock = exchange.store, exchange.wing, clock_ms
+        self.enrolment = Enrolment(self.store, self.wing, exchange.keys, clock_ms)
+        self.said: list[str] = []
+
+    def find_ticket(self, device: Device) -> bytes | None:
+        with self.store.read() as tx:
+            return tickets.find(tx, device.id, self.clock())
+
+    def report(self, what: str, words: str) -> None:
+        self.said.append(f"{what} {words}")
 
 
 class ExchangeSide:
@@ -37,78 +55,63 @@ class ExchangeSide:
         self.change = change
         self.heard = heard
         self.device = b""
-        self.patterns: list[str] = []  # of the sessions so far
-        self._random = random
-        self._clock_ms = clock_ms
-        self.stack = Stack(Link(random(8)), self._session)
-        self._filter: BayFilter | None = None
+        self.patterns: list[str] = []  # of the dockings so far
+        self.lifts: list[str] = []  # why those that ended did
+        self.rooms = ExchangeRooms(exchange, clock_ms)
+        self.core = BayCore("bay", self.rooms, random)
+        self.stack = self.core.stack
         self._passed = bytearray()
-        self._down = bytearray()
-
-    def _session(self) -> Session:
-        keys = self.exchange.keys
-        self.exchange.wing.load()
-        accept = lambda pattern, static, payload: self.exchange.wing.device_by_static(static) is not None  # noqa: E731
-        return Session(False, (keys.x25519, keys.x25519_public), self._random, payload=b"", accept=accept,
-                       find_ticket=self._find_ticket)  # fmt: skip
-
-    def _find_ticket(self, static: bytes) -> bytes | None:
-        found = self.exchange.wing.device_by_static(static)
-        if found is None:
-            return None
-        with self.exchange.store.read() as tx:
-            return tickets.find(tx, found.id, self._clock_ms())
+        self._now = 0
 
     def receive(self, data: bytes, now: int) -> None:
-        self.stack.receive(data, now)
-        self._events(now)
+        self.core.receive(data, now)
+        self.settle(now)
 
     def tick(self, now: int) -> None:
-        self.stack.tick(now)
-        self._events(now)
+        self.core.tick(now)
+        self.settle(now)
         if self.device:
-            self._say(self.exchange.tick(self._clock_ms()))
+            self._say(self.exchange.tick(self.rooms.clock()))
 
     def next_deadline(self) -> int | None:
-        return self.stack.next_deadline()
+        return self.core.next_deadline()
 
     def to_send(self, now: int) -> bytes:
-        while self._down:
-            taken = self.stack.write(bytes(self._down[:4096]))
-            if not taken:
-                break
-            del self._down[:taken]
-        return self.stack.to_send(now)
+        return self.core.to_send(now)
 
     def end(self) -> None:
-        """The docking is over: the session went, or the port closed."""
-        if self.device:
-            self.exchange.lifted(self.device)
-            with self.exchange.store.write() as tx:
-                tickets.lifted(tx, self.device, self._clock_ms())
-        self.device = b""
-        self._filter = None
-        self._passed.clear()
-        self._down.clear()
+        """The port closed."""
+        self.core.end("the port closed", self._now)
+        self.settle(self._now)
 
-    def _events(self, now: int) -> None:
-        while (event := self.stack.next_event()) is not None:
-            if event[0] == "up":
-                self.end()
-                found = self.exchange.wing.device_by_static(event[2])  # type: ignore[misc]
-                assert found is not None
-                assert self.stack.session is not None
-                self.exchange.docked(found.id, self._clock_ms(), self.stack.session.ticket)
-                self.patterns.append(str(event[1]))
-                self.device = found.id
-                self._filter = BayFilter(WING, found.id, Account("bay", ""))
-            elif event[0] == "data":
-                assert self._filter is not None and isinstance(event[1], bytes)
-                self._passed += self._filter.from_device(event[1], now)
-                while (packet := mqtt.parse(self._passed)) is not None:
-                    self._packet(packet)
+    def settle(self, now: int) -> None:
+        """Do everything that the bay asks for, in its order."""
+        self._now = now
+        while True:
+            self._passed += self.core.to_broker()
+            while (packet := mqtt.parse(self._passed)) is not None:
+                self._packet(packet)
+            event = self.core.next_event()
+            if event is None:
+                return
+            if event[0] == "dock":
+                self.dock(event[1], event[2], event[3])
             else:
-                self.end()
+                self.lift(event[1], event[2])
+
+    def dock(self, device: Device, ticket: bytes, resumed: bool) -> None:
+        self.exchange.docked(device.id, self.rooms.clock(), ticket)
+        self.patterns.append(RESUME if resumed else "IK")
+        self.device = device.id
+        self.core.open_docking(ACCOUNT, self._now)
+
+    def lift(self, device: Device, reason: str) -> None:
+        self.exchange.lifted(device.id)
+        with self.exchange.store.write() as tx:
+            tickets.lifted(tx, device.id, self.rooms.clock())
+        self.lifts.append(reason)
+        self.device = b""
+        self._passed.clear()
 
     def _packet(self, packet: object) -> None:
         if isinstance(packet, mqtt.Connect):
@@ -118,16 +121,15 @@ class ExchangeSide:
         elif isinstance(packet, mqtt.Publish):
             kind = topics.parse(packet.topic)[3]
             self.heard(kind, packet.payload)
-            self._say(self.exchange.on_message(self.device, kind, packet.payload, self._clock_ms()))
+            self._say(self.exchange.on_message(self.device, kind, packet.payload, self.rooms.clock()))
         else:
             self._pass_down(mqtt.pingresp())
 
     def _say(self, messages: list[tuple[bytes, str, bytes]]) -> None:
         for device, kind, payload in messages:
             if device == self.device:
-                topic = topics.build(WING, device, topics.DOWN, kind)
+                topic = topics.build(self.rooms.wing.wing, device, topics.DOWN, kind)
                 self._pass_down(mqtt.publish(topic, self.change(kind, payload)))
 
     def _pass_down(self, packet: bytes) -> None:
-        assert self._filter is not None
-        self._down += self._filter.from_broker(packet)
+        self.core.from_broker(packet, self._now)
