@@ -24,6 +24,7 @@ OPS = ("write", "remove", "blob_write", "blob_sync", "blob_commit")
 
 ENOSPC = 28
 EIO = 5
+WORDS = {ENOSPC: "No space left on device", EIO: "Input/output error"}
 
 
 class PowerCut(BaseException):
@@ -74,7 +75,8 @@ class Flash(MemoryStorage):
     def write(self, name: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
         whole = bytes(data) if isinstance(data, bytes) else b"".join(data)
         moment = self._begin("write", len(whole))  # it is written beside the old one, which then goes
-        check_name(name)
+        if name not in self.files:
+            check_name(name)  # only here: it looks at every character
         if moment == TORN:
             self._die()
         self.files[name] = whole
@@ -98,7 +100,7 @@ class Flash(MemoryStorage):
         size = 0 if blob is None else len(blob)
         moment = self._begin("blob_write", offset + len(data) - size)
         if blob is None:
-            check_name(name)  # only here: it looks at every character
+            check_name(name)
         if offset > size:
             raise Misuse("a hole in " + name)
         kept = bytes(data[: len(data) // 2] if moment == TORN else data)
@@ -155,7 +157,7 @@ class Flash(MemoryStorage):
         if refused:
             if moment:
                 self._die()
-            raise OSError(refused)
+            raise OSError(refused, WORDS[refused])
         return moment
 
     def _die(self) -> None:
