@@ -6,6 +6,7 @@ again are equal, so that a failing plan can be cut down, kept and run for ever.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -50,7 +51,6 @@ class WingPlan:
     baud: int
     envelopes_per_day_max: int
     hand_ms: int  # from one device's lift until the next one is seated
-    reads_p: float  # the share of what is new that a `read` opens
     approve_p: float
     return_p: float  # the rest is rejected
     decision_s: str  # a distribution: from one decision to the next
@@ -127,8 +127,12 @@ def _value(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_text(name)} = {_value(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_name(name)} = {_value(one)}" for name, one in value.items()) + "}"
     raise Misuse(f"a plan has no place for a {type(value).__name__}")
+
+
+def _name(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
 
 
 def _text(text: str) -> str:
