@@ -18,11 +18,8 @@ from typing import Any
 
 from hub_daemon import config as configuration
 from hub_daemon.bay import Bay
-from hub_daemon.blobs import BlobStore
 from hub_daemon.broker import Account, BrokerFailed, choose
 from hub_daemon.config import Config, ConfigRefused
-from hub_daemon.enrolment import Enrolment
-from hub_daemon.exchange import Exchange
 from hub_daemon.exchange_mqtt import ExchangeMqtt
 from hub_daemon.keys import load_or_make
 from hub_daemon.limits import (
@@ -40,13 +37,10 @@ from hub_daemon.limits import (
     TICK_MS,
 )
 from hub_daemon.media import watch
-from hub_daemon.media.pipeline import Pipeline
-from hub_daemon.moderation import Moderation
 from hub_daemon.options import arguments, configure
-from hub_daemon.people import People
 from hub_daemon.report import Reporter
-from hub_daemon.store import DatabaseError, Store, items, log, tickets
-from hub_daemon.wing import Wing
+from hub_daemon.rooms import Rooms
+from hub_daemon.store import Store, items, log
 from hub_daemon.wire_port import WireClosed, open_serial, tcp_listener
 from protocol.errors import Refusal
 from protocol.records.roster import Device
@@ -67,18 +61,15 @@ class Daemon:
         self.data.chmod(0o700)
         self.keys = load_or_make(self.data / "keys")
         self.store = Store(self.data / "hub.sqlite3")
-        self.blobs = BlobStore(self.data / "blobs")
-        self.wing = Wing(self.store, self.keys, config.wing)
-        self.wing.load()
-        self.people = People(self.store, self.clock, self.news)
-        self.moderation = Moderation(self.store, self.people.roster, self.blobs, self.clock, self.news)
-        self.enrolment = Enrolment(self.store, self.wing, self.keys, self.clock, self.news)
-        self.exchange = Exchange(
-            self.store, self.keys, self.blobs, self.wing, config.envelopes_per_day_max, self._close_device
-        )
+        rooms = self.rooms = Rooms(
+            self.data, self.store, self.keys, config.wing, self.clock, report, self.news, self._close_device,
+            config.envelopes_per_day_max,
+        )  # fmt: skip
+        self.blobs, self.wing, self.people = rooms.blobs, rooms.wing, rooms.people
+        self.moderation, self.enrolment = rooms.moderation, rooms.enrolment
+        self.exchange, self.pipeline = rooms.exchange, rooms.pipeline
         self.broker = choose(config.broker, self.data / "broker", config.wing, report)
         self.mqtt = ExchangeMqtt(self.exchange, self.broker, self.clock, report, self._broker_lost)
-        self.pipeline = Pipeline(self.store, self.blobs, self.keys, self.clock)
         self.faults: dict[str, int] = {}
         self.page: Any = None
         self.tcp_port = 0
@@ -131,12 +122,7 @@ class Daemon:
 
     def find_ticket(self, device: Device) -> bytes | None:
         """What this device may come back with, if it is still good."""
-        try:
-            with self.store.read() as tx:
-                return tickets.find(tx, device.id, self.clock())
-        except DatabaseError as error:  # it docks without
-            self.fault("tickets", error)
-            return None
+        return self.rooms.find_ticket(device)
 
     async def dock(self, bay: Bay, device: Device, ticket: bytes, resumed: bool) -> None:
         """Make `bay` the device's only docking: the newest wins, an older one is closed."""
@@ -154,12 +140,7 @@ class Daemon:
     async def lift(self, bay: Bay, device: Device) -> None:
         if self._docked.get(device.id) is bay:
             del self._docked[device.id]
-            await asyncio.to_thread(self._lifted, device)
-
-    def _lifted(self, device: Device) -> None:
-        self.exchange.lifted(device.id)
-        with self.store.write() as tx:
-            tickets.lifted(tx, device.id, self.clock())
+            await asyncio.to_thread(self.rooms.lifted, device)
 
     async def open_broker(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_unix_connection(str(self.broker.bay_socket))

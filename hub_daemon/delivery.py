@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hub_daemon.in_force import Entry, InForce
 from hub_daemon.keys import HubKeys
 from hub_daemon.limits import GATE_CACHE_ENTRIES_MAX, LIST_FRESH_S
-from hub_daemon.store import Tx, items, lists, log
-from protocol import cbor
+from hub_daemon.store import Store, Tx, items, lists, log
 from protocol.errors import Refusal
 from protocol.limits import CODE_CHARS_MAX, LIST_ITEMS_MAX, OUTBOX_ENVELOPES_MAX, OWN_ITEMS_MAX
 from protocol.records import delivery_list as records
-from protocol.records import gate
+from protocol.records import gate, signing
 from protocol.records.bundle import Bundle
 from protocol.records.delivery_list import DeliveryList, Listed, Own
 from protocol.records.roster import Device, Roster
@@ -55,59 +55,50 @@ class Issued:
     refused: tuple[tuple[bytes, str], ...] = ()
 
 
+@dataclass(frozen=True)
+class Passed:
+    """A bundle that the gate let through, until `until_s`: then a signer's key or the approval itself lapses."""
+
+    until_s: int
+    blobs: tuple[tuple[bytes, int], ...]
+
+
 class Delivery:
     """Makes lists and bundles. `withheld` is told of every item that the gate kept off a list."""
 
-    def __init__(self, keys: HubKeys, wing: str, withheld: Withheld) -> None:
+    def __init__(self, store: Store, keys: HubKeys, wing: str, withheld: Withheld) -> None:
         self.keys = keys
         self.wing = wing
         self.withheld = withheld
-        self._passed: dict[bytes, Statement] = {}  # by everything that the gate looked at
-        self._decoded: dict[bytes, Statement] = {}
+        self._in_force = InForce(store)
+        self._passed: dict[tuple[bytes, bytes], Passed | Refusal] = {}  # by item and statement
+        self._passed_for = (0, 0)  # under which roster, and since which reading of the store
 
     def bundle(self, tx: Tx, item: items.Item) -> Bundle | None:
         """The bundle of an item as the store has it; None when it has no statement in force."""
-        stored = self._stored(tx, item)
-        if stored is None:
-            return None
-        statement, body, signatures, text = stored
-        return Bundle(statement=body, signatures=signatures, text=text if statement.rendition(TEXT) else None)
-
-    def _stored(self, tx: Tx, item: items.Item) -> tuple[Statement, bytes, list[bytes], bytes | None] | None:
-        """Statement, its bytes, the signatures and the text of an item, nothing verified."""
         signed = None if item.statement is None else items.statement(tx, item.statement)
         if signed is None:
             return None
-        digest = hashlib.sha256(signed.body).digest()
-        statement = self._decoded.get(digest)
-        if statement is None:
-            if len(self._decoded) >= GATE_CACHE_ENTRIES_MAX:
-                self._decoded.clear()
-            statement = self._decoded[digest] = Statement.decode(signed.body)
-        return statement, signed.body, [sign1 for _, sign1 in signed.signatures], items.text(tx, item.id)
+        text = items.text(tx, item.id) if Statement.decode(signed.body).rendition(TEXT) else None
+        return Bundle(statement=signed.body, signatures=[sign1 for _, sign1 in signed.signatures], text=text)
 
-    def issue(self, tx: Tx, device: Device, roster: Roster, now_s: int) -> Issued:
+    def issue(self, tx: Tx, device: Device, roster: Roster, now_s: int, held: Issued | None = None) -> Issued:
         """The newest list of `device`: the one before when nothing changed and it is fresh, else the next version.
 
-        Writes the new version to the store in this transaction, before anybody can see it.
+        Writes the new version to the store in this transaction, before anybody can see it. `held` is the one that was
+        issued before in this docking.
         """
         state = lists.device_state(tx, device.id)
-        listed, blobs = self._allowed(tx, device, roster, state.list_version + 1, now_s)
+        listed, blobs = self._allowed(tx, device, roster, now_s)
         mine = items.of_device(tx, device.id, OWN_ITEMS_MAX)
         own = [Own(item=item.id, state=OWN_STATES[item.state]) for item in sorted(mine, key=lambda one: one.id)]
         named = [(one.id, one.refusal[:CODE_CHARS_MAX]) for one in mine if one.state == "refused" and one.refusal]
         refused = tuple(named[:OUTBOX_ENVELOPES_MAX])  # all that one visit can have handed over
-        content = hashlib.sha256(
-            cbor.dumps(
-                [
-                    roster.version,
-                    [[one.item, one.statement] for one in listed],
-                    [[one.item, one.state] for one in own],
-                ]
-            )
-        ).digest()
+        content = _digest(roster, listed, own)
         fresh = state.list_issued_s <= now_s < state.list_issued_s + LIST_FRESH_S
         if state.list_signed is not None and state.list_content == content and fresh:
+            if held is not None and held.signed == state.list_signed:
+                return Issued(held.list, held.signed, blobs, refused)
             before = self._before(tx, state, state.list_signed, now_s)
             if before is not None:
                 return Issued(before, state.list_signed, blobs, refused)
@@ -138,58 +129,68 @@ class Delivery:
         return None
 
     def _allowed(
-        self, tx: Tx, device: Device, roster: Roster, version: int, now_s: int
+        self, tx: Tx, device: Device, roster: Roster, now_s: int
     ) -> tuple[list[Listed], dict[bytes, int]]:
         """The newest items whose bundles pass the gate for this device's learner, and their media."""
         listed: list[Listed] = []
         blobs: dict[bytes, int] = {}
-        for item in items.with_statement(tx):
+        for entry in self._in_force.of(tx, device.learner):
             if len(listed) == LIST_ITEMS_MAX:
                 break
-            try:
-                statement = self._passes(tx, item, device, roster, version, now_s)
-            except Refusal as refusal:
-                self.withheld(device.id, item.id, refusal)
+            passed = self._passes(tx, entry, device.learner, roster, now_s)
+            if isinstance(passed, Refusal):
+                self.withheld(device.id, entry.item, passed)
                 continue
-            if statement is None or item.statement is None:
-                continue
-            listed.append(Listed(item=item.id, statement=item.statement))
-            for rendition in statement.renditions:
-                if rendition.role in (VIDEO, STILL):
-                    blobs[rendition.digest] = rendition.length
+            listed.append(Listed(item=entry.item, statement=entry.statement))
+            blobs.update(passed.blobs)
         return sorted(listed, key=lambda one: one.item), blobs
 
-    def _passes(
-        self, tx: Tx, item: items.Item, device: Device, roster: Roster, version: int, now_s: int
-    ) -> Statement | None:
-        """The statement when this device may hold the item, None when it is not for it; raises the gate's refusal."""
-        stored = self._stored(tx, item)
-        if stored is None or item.statement is None:
-            return None
-        statement, body, signatures, text = stored
-        if device.learner not in statement.audience.learners:
-            return None
-        parts = [item.id, item.statement, device.id, roster.version.to_bytes(8, "big"), body, *signatures]
-        key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (*parts, text or b""))).digest()
+    def _passes(self, tx: Tx, entry: Entry, learner: str, roster: Roster, now_s: int) -> Passed | Refusal:
+        """What the gate says of an item for `learner`, who is in its audience; the same for everybody who is."""
+        standing = (roster.version, self._in_force.readings)
+        if self._passed_for != standing or len(self._passed) >= GATE_CACHE_ENTRIES_MAX:
+            self._passed.clear()
+            self._passed_for = standing
+        key = (entry.item, entry.statement)
         known = self._passed.get(key)
-        if known is not None and known.expires_s > now_s:
-            return known
-        bundle = Bundle(statement=body, signatures=signatures, text=text if statement.rendition(TEXT) else None)
+        if known is None or (isinstance(known, Passed) and known.until_s <= now_s):
+            try:
+                known = self._check(tx, entry, learner, roster, now_s)
+            except Refusal as refusal:
+                known = refusal
+            self._passed[key] = known
+        return known
+
+    def _check(self, tx: Tx, entry: Entry, learner: str, roster: Roster, now_s: int) -> Passed:
+        """Ask the gate, with a list that names this item alone; raises its refusal."""
+        item = items.get(tx, entry.item)
+        bundle = None if item is None else self.bundle(tx, item)
+        if bundle is None:
+            raise gate.NotOnList(f"item {entry.item.hex()} has no statement")
         trial = DeliveryList(
             wing=self.wing,
-            device=device.id,
-            version=version,
+            device=bytes(8),
+            version=1,
             issued_s=now_s,
             roster_version=roster.version,
-            items=[Listed(item=item.id, statement=item.statement)],
+            items=[Listed(item=entry.item, statement=entry.statement)],
             own=[],
         )
-        passed = gate.check(bundle, roster, trial, device.learner, self.wing)
-        if len(self._passed) >= GATE_CACHE_ENTRIES_MAX:
-            self._passed.clear()
-        self._passed[key] = passed
-        return passed
+        statement = gate.check(bundle, roster, trial, learner, self.wing)
+        ends = [statement.expires_s]
+        for sign1 in bundle.signatures:
+            staff = roster.staff_by_key(signing.signer(sign1))
+            if staff is not None and staff.expires_s > now_s:
+                ends.append(staff.expires_s)
+        media = [one for one in statement.renditions if one.role in (VIDEO, STILL)]
+        return Passed(min(ends), tuple((one.digest, one.length) for one in media))
 
-    def forget(self) -> None:
-        """Every bundle is verified again at the next list (once an hour: keys of staff expire)."""
-        self._passed.clear()
+
+def _digest(roster: Roster, listed: list[Listed], own: list[Own]) -> bytes:
+    """SHA-256 over all that makes a list another one."""
+    parts = [roster.version.to_bytes(8, "big"), len(listed).to_bytes(4, "big")]
+    for one in listed:
+        parts += (one.item, one.statement)
+    for mine in own:
+        parts += (mine.item, bytes([mine.state]))
+    return hashlib.sha256(b"".join(parts)).digest()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from hub_daemon.blobs import Part
 from hub_daemon.delivery import Issued
+from hub_daemon.store.lists import Receipt
 from protocol.blob import Fetch
 from protocol.records.hello import Hello
 from protocol.records.roster import Device
@@ -31,6 +32,8 @@ class Docking:
     handled: set[bytes] = field(default_factory=set)
     told: set[bytes] = field(default_factory=set)  # refused after custody, and said in this visit
     deferred: set[bytes] = field(default_factory=set)  # stays in the outbox: not today
+    vain: int = 0  # requests since anything of the blob that is fetched was found right
+    receipts: dict[bytes, Receipt] | None = None  # what the store has of this device's, once it was asked
     sent: int = 0
     new: int = 0
     refused: int = 0

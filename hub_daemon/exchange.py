@@ -15,11 +15,11 @@ from hub_daemon.delivery import Delivery, Issued
 from hub_daemon.docking import RECEIVING, SENDING, SETTLED, Docking, Message
 from hub_daemon.keys import HubKeys
 from hub_daemon.limits import (
-    GATE_AGAIN_S,
     LIST_CLAIM_MAX,
     REFUSALS_LOGGED_MAX,
     REFUSALS_PER_DOCKING_MAX,
     SYNC_CHUNKS,
+    VAIN_WANTS_MAX,
 )
 from hub_daemon.store import Store, Tx, envelopes, journal, lists, log, rosters, tickets
 from hub_daemon.wing import Wing
@@ -60,10 +60,9 @@ class Exchange:
         self.on_close = on_close
         self.counters: dict[str, int] = {"messages": 0, "custody": 0, "repeated": 0, "refused": 0}
         self.dockings: dict[bytes, Docking] = {}
-        self._delivery = Delivery(keys, wing.wing, self._withheld)
+        self._delivery = Delivery(store, keys, wing.wing, self._withheld)
         self._stray: set[bytes] = set()
         self._withheld_told: set[tuple[bytes, bytes, str]] = set()
-        self._verified_s = 0
         self._held_to = 0  # the roster version whose register every docking was last held to
         self._now_ms = 0
         self._lock = threading.RLock()
@@ -211,10 +210,7 @@ class Exchange:
 
     def _issue(self, tx: Tx, docking: Docking, now_ms: int) -> Issued:
         self._now_ms = now_ms
-        if now_ms // 1000 >= self._verified_s + GATE_AGAIN_S:
-            self._verified_s = now_ms // 1000
-            self._delivery.forget()
-        return self._delivery.issue(tx, docking.device, self.wing.roster, now_ms // 1000)
+        return self._delivery.issue(tx, docking.device, self.wing.roster, now_ms // 1000, docking.issued)
 
     def _withheld(self, device: bytes, item: bytes, refusal: Refusal) -> None:
         """The gate kept an item off a list; said once per item and reason, inside the list's transaction."""
@@ -321,6 +317,7 @@ class Exchange:
                 part.put_leaves(event[1])
             elif event[0] == "chunk":
                 part.append(event[2])
+                docking.vain = 0
                 whole = (event[1] + 1) % LEAF_CHUNKS == 0 or event[1] + 1 == fetch.count  # half a leaf is nothing yet
                 if whole and (part.unsynced >= SYNC_CHUNKS or fetch.taken_all):
                     first = part.stored_chunks
@@ -336,6 +333,18 @@ class Exchange:
         out: list[Message] = []
         self._wants(docking, now_ms, out)
         return out
+
+    def _give_up(self, docking: Docking, now_ms: int) -> list[Message]:
+        """What a device cannot give must not keep back what is behind it; its next docking may offer it anew."""
+        item = docking.fetching
+        if docking.part is not None:
+            docking.part.close()
+        docking.fetch, docking.part, docking.vain, docking.progress = None, None, 0, (0, 0)
+        docking.deferred.add(item)
+        with self.store.write() as tx:
+            envelopes.remove_arriving(tx, item)
+            log.append(tx, now_ms, f"device:{docking.device.id.hex()}", "blob missing", item, "asked for in vain")
+        return self._next_fetch(docking, now_ms) + self._status(docking, now_ms)
 
     def _finish(self, docking: Docking, item: bytes, now_ms: int) -> list[Message]:
         docking.progress = (0, 0)
@@ -384,6 +393,8 @@ class Exchange:
     def _receipt(self, docking: Docking, payload: bytes, now_ms: int) -> list[Message]:
         with self.store.write() as tx:
             kept = serving.take_receipt(tx, docking, payload, now_ms)
+        if docking.receipts is not None and kept.receipt is not None:
+            docking.receipts[kept.receipt.item] = kept.receipt
         if kept.fresh:
             docking.new += 1
         out = self._status(docking, now_ms)
@@ -464,7 +475,15 @@ class Exchange:
     def tick(self, now_ms: int) -> list[Message]:
         """Ask again for chunks that did not come."""
         with self._lock:
-            return self._for_each("want", self._wants, now_ms)
+            return self._for_each("want", self._wants_again, now_ms)
+
+    def _wants_again(self, docking: Docking, now_ms: int, out: list[Message]) -> None:
+        before = len(out)
+        self._wants(docking, now_ms, out)
+        if len(out) > before:
+            docking.vain += 1
+        if docking.vain > VAIN_WANTS_MAX and docking.fetch is not None:
+            out += self._give_up(docking, now_ms)
 
     def _wants(self, docking: Docking, now_ms: int, out: list[Message]) -> None:
         while docking.fetch is not None and (want := docking.fetch.want(now_ms)) is not None:

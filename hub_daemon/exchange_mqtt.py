@@ -23,6 +23,27 @@ from protocol.records import topics
 Report = Callable[[str, str], None]
 
 
+def answer(
+    exchange: Exchange, topic: str, payload: bytes, now_ms: int, report: Report
+) -> list[tuple[str, bytes]]:
+    """What to publish, in order, after one message of a device: (topic, payload). Never raises."""
+    try:
+        wing, device, direction, kind = topics.parse(topic)
+        if direction != topics.UP:
+            return []
+        out = exchange.on_message(device, kind, payload, now_ms)
+    except Exception as error:
+        # a full disk or a bug of ours: this message is not acknowledged, and the next one is heard
+        report("exchange-failed", f"{topic[:80]}: {type(error).__name__}: {error}"[:300])
+        return []
+    return down(wing, out)
+
+
+def down(wing: str, messages: list[Message]) -> list[tuple[str, bytes]]:
+    """What the exchange returned, with its topics at the broker."""
+    return [(topics.build(wing, device, topics.DOWN, kind), payload) for device, kind, payload in messages]
+
+
 class ExchangeMqtt:
     """Carries an Exchange over a Broker. `on_lost()` runs when the broker went away: dockings must start anew."""
 
@@ -84,22 +105,16 @@ class ExchangeMqtt:
             self._on_lost()
 
     def _message(self, client: paho.Client, data: object, message: paho.MQTTMessage) -> None:
-        try:
-            _, device, direction, kind = topics.parse(message.topic)
-            if direction != topics.UP:
-                return
-            out = self.exchange.on_message(device, kind, bytes(message.payload), self._clock())
-        except Exception as error:
-            # a full disk or a bug of ours: this message is not acknowledged, and the next one is heard
-            self._report("exchange-failed", f"{message.topic[:80]}: {type(error).__name__}: {error}"[:300])
-            return
-        self.publish(out)
+        self._publish(answer(self.exchange, message.topic, bytes(message.payload), self._clock(), self._report))
 
     def publish(self, messages: list[Message]) -> None:
         """Send what the exchange returned, in order."""
+        self._publish(down(self._wing, messages))
+
+    def _publish(self, messages: list[tuple[str, bytes]]) -> None:
         with self._publish_lock:
-            for device, kind, payload in messages:
-                self._client.publish(topics.build(self._wing, device, topics.DOWN, kind), payload, qos=0)
+            for topic, payload in messages:
+                self._client.publish(topic, payload, qos=0)
 
     def retain(self, what: str, value: object) -> None:
         """Publish retained JSON on wing/<wing>/hub/<what>."""

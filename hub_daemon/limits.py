@@ -68,9 +68,9 @@ BAYS_MAX = 64  # serial ports of one Pi, with hubs of USB; TCP dockings count ap
 # exchange and delivery
 LIST_CLAIM_MAX = 1 << 40  # of a list's version, said by a device; a list each millisecond for 34 years comes so far
 LIST_FRESH_S = 600  # an older list is issued again at a docking: its time decides on expiry
-GATE_CACHE_ENTRIES_MAX = 50_000  # verified bundles of 200 learners; each costs two signatures to verify again
-GATE_AGAIN_S = 3600  # bundles are verified again this often, because the keys of staff expire
+GATE_CACHE_ENTRIES_MAX = 50_000  # verified bundles of a wing; each costs two signatures to verify again
 ARRIVING_PER_DEVICE_MAX = 64  # as many as a device's outbox holds
+VAIN_WANTS_MAX = 8  # requests for a blob that brought nothing right: a minute and a half; then the next has its turn
 REFUSALS_LOGGED_MAX = 100  # rows of one docking; a hostile device cannot fill the disk with its refusals
 REFUSALS_PER_DOCKING_MAX = 2000  # then the docking is closed: nothing honest errs so often
 

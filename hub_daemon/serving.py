@@ -18,8 +18,12 @@ from protocol.records.statement import Statement
 
 @dataclass(frozen=True)
 class Kept:
-    """What a receipt changed: `fresh`, the device has something new; `delivered`, the item reached somebody."""
+    """What a receipt changed: `fresh`, the device has something new; `delivered`, the item reached somebody.
 
+    `receipt` is what the store has for the item now.
+    """
+
+    receipt: lists.Receipt | None
     fresh: bool
     delivered: bool
 
@@ -59,7 +63,7 @@ def take_receipt(tx: Tx, docking: Docking, payload: bytes, now_ms: int) -> Kept:
     statement = Statement.decode(signed.body)
     if device.learner not in statement.audience.learners:
         raise refusals.StatementForeign(f"item {receipt.item.hex()[:16]} is not for {device.learner}")
-    before = lists.receipts_of_device(tx, device.id).get(receipt.item)
+    before = lists.receipt_of(tx, device.id, receipt.item)
     now = (receipt.statement, receipt.state)
     repeated = before is not None and (before.statement, before.state) == now
     kept = lists.Receipt(device.id, receipt.item, *now, receipt.list_version, payload, now_ms)
@@ -71,16 +75,17 @@ def take_receipt(tx: Tx, docking: Docking, payload: bytes, now_ms: int) -> Kept:
     delivered = False
     if committed and item.statement == receipt.statement and device.learner != item.author_learner:
         delivered = items.delivered(tx, item.id, now_ms)
-    return Kept(committed and not repeated, delivered)
+    return Kept(lists.receipt_of(tx, device.id, receipt.item), committed and not repeated, delivered)
 
 
 def is_missing(tx: Tx, docking: Docking) -> bool:
     """Whether the device has not yet confirmed everything on its list."""
     if docking.issued is None:
         return True
-    receipts = lists.receipts_of_device(tx, docking.device.id)
+    if docking.receipts is None:
+        docking.receipts = lists.receipts_of_device(tx, docking.device.id)
     for listed in docking.issued.list.items:
-        receipt = receipts.get(listed.item)
+        receipt = docking.receipts.get(listed.item)
         if receipt is None or (receipt.statement, receipt.state) != (listed.statement, COMMITTED):
             return True
     return False

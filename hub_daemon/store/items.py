@@ -82,6 +82,9 @@ def insert(tx: Tx, item: Item) -> None:
     )
 
 
+DELIVERED_STATES = ("approved", "delivered", "returned", "rejected")  # whose statement somebody may hold
+
+
 def get(tx: Tx, item: bytes) -> Item | None:
     row = tx.execute("SELECT * FROM items WHERE id = ?", (item,)).fetchone()
     return None if row is None else _item(row)
@@ -104,15 +107,6 @@ def of_device(tx: Tx, device: bytes, count_max: int) -> list[Item]:
     rows = tx.execute(
         "SELECT * FROM items WHERE device = ? ORDER BY received_ms DESC, rowid DESC LIMIT ?",
         (device, count_max),
-    )
-    return [_item(row) for row in rows]
-
-
-def with_statement(tx: Tx) -> list[Item]:
-    """Items that have a statement in force, newest change first: what delivery lists are made from."""
-    rows = tx.execute(
-        "SELECT * FROM items WHERE statement IS NOT NULL"
-        " AND state IN ('approved', 'delivered', 'returned', 'rejected') ORDER BY changed_ms DESC, rowid DESC"
     )
     return [_item(row) for row in rows]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub_daemon.store.db import Tx
+from hub_daemon.store.db import Row, Tx
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,12 @@ def put_receipt(tx: Tx, receipt: Receipt) -> None:
     )
 
 
+def receipt_of(tx: Tx, device: bytes, item: bytes) -> Receipt | None:
+    """The newest receipt of this device for this item."""
+    row = tx.execute("SELECT * FROM receipts WHERE device = ? AND item = ?", (device, item)).fetchone()
+    return None if row is None else _receipt(row)
+
+
 def receipts_of_device(tx: Tx, device: bytes) -> dict[bytes, Receipt]:
     return {receipt.item: receipt for receipt in _receipts(tx, "device", device)}
 
@@ -124,15 +130,16 @@ def _receipts(tx: Tx, which: str, key: bytes) -> list[Receipt]:
         rows = tx.execute("SELECT * FROM receipts WHERE device = ?", (key,))
     else:
         rows = tx.execute("SELECT * FROM receipts WHERE item = ? ORDER BY received_ms", (key,))
-    return [
-        Receipt(
-            bytes(row["device"]),
-            bytes(row["item"]),
-            bytes(row["statement"]),
-            row["state"],
-            row["list_version"],
-            bytes(row["signed"]),
-            row["received_ms"],
-        )
-        for row in rows
-    ]
+    return [_receipt(row) for row in rows]
+
+
+def _receipt(row: Row) -> Receipt:
+    return Receipt(
+        bytes(row["device"]),
+        bytes(row["item"]),
+        bytes(row["statement"]),
+        row["state"],
+        row["list_version"],
+        bytes(row["signed"]),
+        row["received_ms"],
+    )

@@ -100,6 +100,12 @@ def set_in_force(tx: Tx, item_id: bytes, digest: bytes) -> None:
     tx.execute("UPDATE items SET statement = ?, open_statement = NULL WHERE id = ?", (digest, item_id))
 
 
+def decided_since(tx: Tx, number: int) -> list[tuple[int, bytes]]:
+    """(number, item) of every decision after decision `number`, in their order."""
+    rows = tx.execute("SELECT id, item FROM decisions WHERE id > ? ORDER BY id", (number,))
+    return [(row["id"], bytes(row["item"])) for row in rows]
+
+
 def add_decision(
     tx: Tx,
     item_id: bytes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -351,8 +352,10 @@ def test_a_recall_takes_the_item_off_the_list_with_a_higher_version(room: Room) 
     item = room.approved()
     before = room.list_of(room.ben)
     assert before.statement_of(item)
-    with room.wing.store.write() as tx:
-        tx.execute("UPDATE items SET state = 'recalled' WHERE id = ?", (item,))
+    wing = room.wing
+    entry = wing.item(item)
+    assert entry is not None
+    wing.moderation().recall("may", item, entry.version, wing.staff["may"][0], 1, "")
     after = room.list_of(room.ben)
     assert after.statement_of(item) is None and after.version > before.version
 
@@ -371,7 +374,7 @@ def test_the_same_list_keeps_its_version_and_a_version_is_never_used_twice(room:
 @pytest.mark.parametrize("broken", ["text", "audience", "one signature"])
 def test_an_approval_edited_in_the_database_is_kept_off_the_list(room: Room, broken: str) -> None:
     item = room.approved()
-    with room.wing.store.write() as tx:
+    with contextlib.closing(Store(room.wing.store.path)) as elsewhere, elsewhere.write() as tx:
         if broken == "text":
             tx.execute("UPDATE renditions SET body = ? WHERE item = ?", (b"HELLO", item))
         elif broken == "audience":
@@ -627,3 +630,30 @@ def test_a_stored_list_that_was_edited_is_issued_anew_and_logged(room: Room, edi
     with room.wing.store.read() as tx:
         assert [row.action for row in log.since(tx, 0)].count("list damaged") == 1
     assert room.list_of(room.ben) == after, "the new one stands"
+
+
+def test_a_blob_that_a_device_cannot_give_is_given_up_by_name_and_the_next_one_has_its_turn(room: Room) -> None:
+    first, sealed, _ = video(room)
+    room.send(room.ann, "envelope", sealed)
+    second = room.ann.record("reading", os.urandom(20_000))
+    room.send(room.ann, "envelope", room.ann.outbox[second][0])
+    ciphertext = room.ann.outbox[second][1]
+    assert ciphertext is not None
+    down: list[tuple[str, bytes]] = []
+    later = now_ms()
+    for _ in range(20):
+        later += 11_000
+        down += [(kind, payload) for _, kind, payload in room.exchange.tick(later)]
+    wanted = {blob.Want.decode(payload).root for kind, payload in down if kind == "want"}
+    assert len(wanted) == 2, "both were asked for"
+    with room.wing.store.read() as tx:
+        assert [row.action for row in log.of_item(tx, first)] == ["blob missing"]
+    down = room.dock(room.ann)
+    down = room.send(room.ann, "envelope", room.ann.outbox[second][0]) or down
+    feed(room, down, ciphertext)
+    assert room.wing.item(second) is not None
+    down = room.send(room.ann, "envelope", sealed)
+    whole = room.ann.outbox[first][1]
+    assert whole is not None
+    feed(room, down, whole)
+    assert room.wing.item(first) is not None, "offered anew, it is taken"

@@ -21,7 +21,8 @@ from firmware.device import Device
 from firmware.dock import Dock
 from firmware.storage import MemoryStorage
 from firmware.sync import Sync
-from hub_daemon.delivery import Delivery
+from hub_daemon.delivery import Delivery, Passed
+from hub_daemon.in_force import Entry, InForce
 from hub_daemon.store import Tx, items
 from protocol import blob
 from protocol.errors import Refusal
@@ -95,10 +96,17 @@ class Stolen:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stolen]:
-    def lists_everything(self: Delivery, tx: Tx, item: items.Item, *rest: object) -> Statement | None:
-        stored = self._stored(tx, item)
-        return None if stored is None else stored[0]
+    def lists_everything(self: Delivery, tx: Tx, entry: Entry, *rest: object) -> Passed:
+        signed = items.statement(tx, entry.statement)
+        assert signed is not None
+        return Passed(1 << 40, tuple((one.digest, one.length) for one in Statement.decode(signed.body).renditions))
 
+    def everybodys(self: InForce, tx: Tx, learner: str) -> list[Entry]:
+        of_learner(self, tx, learner)
+        return sorted({entry for entries in self._of.values() for entry in entries.values()}, reverse=True)
+
+    of_learner = InForce.of
+    monkeypatch.setattr(InForce, "of", everybodys)
     monkeypatch.setattr(Delivery, "_passes", lists_everything)
     made = Stolen(tmp_path)
     yield made
