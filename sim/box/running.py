@@ -1,0 +1,28 @@
+"""Plan -> here -> outcome: a world with its faults, its attackers and its judges, run once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sim.box import attackers, faults, safety
+from sim.box.devices import MakeCore, in_this_process
+from sim.box.plan import Plan
+from sim.box.world import Outcome, World
+
+Look = Callable[[World], None]
+
+
+def run_plan(plan: Plan, before: Look = lambda world: None, after: Look = lambda world: None,
+             make_core: MakeCore = in_this_process) -> Outcome:  # fmt: skip
+    """Run a whole plan. `before` is shown the world at its first instant, `after` at its last, while it still stands.
+
+    A failure of ours in the middle (an exception in production code that no edge would survive) is a failure of the run.
+    """
+    with World(plan, make_core) as world:
+        watch = safety.watch(world)
+        before(world)
+        outcome = world.run({**faults.HANDLERS, **attackers.HANDLERS})
+        watch.end()
+        outcome.failures = list(world.failures)
+        after(world)
+        return outcome
