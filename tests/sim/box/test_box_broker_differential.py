@@ -301,6 +301,13 @@ FIXED: dict[str, list[Step]] = {
         ("say", "exchange", unsubscribe(3, ["wing/w/hub/+", "never asked for"])),
         ("say", "exchange", publish("wing/w/hub/h", b"3", 1, False, 7)),
     ],
+    "the same filter again changes its QoS and keeps its place": [
+        *OPEN,
+        ("say", "a", subscribe(1, [(D, 0)]) + subscribe(2, [(D, 1)])),
+        ("say", "exchange", publish(D, b"1", 1, False, 1)),
+        ("say", "a", subscribe(3, [(D, 0)])),
+        ("say", "exchange", publish(D, b"2", 1, False, 2)),
+    ],
     "retained messages follow the SUBACK, change, and are deleted": [
         *OPEN,
         ("say", "exchange", publish("wing/w/hub/h", b"1", 1, True, 1) + publish("wing/w/hub/h/deep", b"2", 0, True)),
@@ -506,9 +513,7 @@ seldom = (
 steps = st.lists(often | often | often | seldom, min_size=3, max_size=25)
 
 
-@settings(
-    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(steps)
 def test_whatever_is_said_both_brokers_do_the_same(mosquitto: RealBroker, silent: Real, steps: list[Step]) -> None:
     compare(mosquitto, [*OPEN, *steps])
