@@ -55,9 +55,10 @@ def faults(scenario: Scenario, seed: str, wing: WingPlan, events: Sequence[Event
     """The faults of a run: those of dockings beside the `dock` events, the others at any time of any day."""
     often = rates(scenario, seed)
     found = []
-    for dock in events:
-        if dock.do == "dock":
-            found += _at_docking(often, seed, dock)
+    if any(rate.p for rate in often.values()):
+        for dock in events:
+            if dock.do == "dock":
+                found += _at_docking(often, seed, dock)
     targets = _targets(wing)
     for name, rate in often.items():
         spec = CATALOGUE[name]

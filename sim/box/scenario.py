@@ -19,8 +19,8 @@ from protocol.errors import Refusal
 from sim.box import names, toml_lines
 from sim.box.catalogue import CATALOGUE
 from sim.box.scenario_keys import Attackers, Dock, Faults, Head, Staff, Timetable, Traffic, Wing
-from sim.box.scenario_reading import Actors, ExactEvent, Problem, Reading, nearest
-from sim.box.values import Comparison, Days, Window
+from sim.box.scenario_reading import Actors, ExactEvent, Problem, Reading
+from sim.box.values import Comparison, Days, Window, nearest
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 NEW_LEARNERS_MAX = 32  # who may arrive in the run of a scenario
@@ -210,7 +210,8 @@ def _together(reading: Reading, sections: Mapping[str, Any], faults: Faults, act
     for name in faults.rates:
         if CATALOGUE[name].beyond and head.promise != "beyond" and (faults.rates[name].p or faults.rates[name].per_day):
             reading.note(
-                ("faults", name), f'{name} may break more than the wing promises: allowed is promise = "beyond"'
+                reading.fault_paths[name],
+                f'{name} may break more than the wing promises: allowed is promise = "beyond"',
             )
     if "timetable" in sections:
         for key in ("windows", "weekend_windows"):

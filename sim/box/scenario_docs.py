@@ -8,11 +8,15 @@ from sim.box.catalogue import ATTACKS, CATALOGUE, FAMILIES, VERBS, ArgSpec
 from sim.box.scenario_keys import COMPARISON, KEYS, MEASURES, NEEDED, RATE, SECTIONS, SEEDS, SWARM, Key
 
 START = "<!-- From here on this page is printed by `python -m sim.box.scenario`; a test keeps the two equal. -->\n"
+FAULTS_SAY = (
+    "What a fault is done to, and the promise that must survive it. A fault marked *beyond* may break more than the"
+    ' wing promises, and needs `promise = "beyond"`.'
+)
 
 
 def reference() -> str:
     """Every key, fault, attack and verb as Markdown tables."""
-    return START + "\n".join([*_keys(), *_free(), *_verbs(), *_faults(), *_attacks()])
+    return START + "\n".join([*_keys(), *_free(), *_verbs(), *_faults(), *_attacks()]).rstrip("\n") + "\n"
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
@@ -35,9 +39,9 @@ def _row(key: Key) -> tuple[str, ...]:
 
 
 def _keys() -> list[str]:
-    lines = ["\n## Keys"]
+    lines = ["", "## Keys", ""]
     for section in SECTIONS:
-        lines.append(f"\n### [{section}]")
+        lines.append(f"### [{section}]")
         rows = (_row(key) for key in KEYS.values() if key.section == section)
         lines += _table(("key", "allowed", "default", "what it is"), rows)
     return lines
@@ -57,7 +61,7 @@ def _free() -> list[str]:
         "### [sweep]",
         *_table(
             ("key", "allowed", "default", "what it is"),
-            (_row(SEEDS), ('`"wing.docks"` …', "a list of what that key may be", "left out", "One variant for each value.")),
+            (_row(SEEDS), ('`"wing.docks"` …', "a list of what that key may be", "left out", "A variant for each.")),
         ),
         "### [[event]]",
         *_table(
@@ -85,15 +89,14 @@ def _verbs() -> list[str]:
 
 
 def _faults() -> list[str]:
-    lines = ["## Faults", "", "What a fault is done to, and the promise that must survive it. A fault marked *beyond* may break"
-             ' more than the wing promises, and needs `promise = "beyond"`.']  # fmt: skip
+    lines = ["## Faults", "", FAULTS_SAY, ""]
     for family in FAMILIES:
         rows = (
             (f"`{one.name}`", one.target, ("*Beyond.* " if one.beyond else "") + one.promise, _args(one.args))
             for one in CATALOGUE.values()
             if one.family == family
         )
-        lines += [f"\n### {family}", *_table(("fault", "target", "promise", "args"), rows)]
+        lines += [f"### {family}", *_table(("fault", "target", "promise", "args"), rows)]
     return lines
 
 

@@ -93,7 +93,7 @@ def _read_name(value: object) -> str:
 
 def _read_attack(value: object) -> str:
     if not isinstance(value, str) or value not in ATTACKS:
-        raise ValueError(f"allowed is one of {', '.join(ATTACKS)}")
+        raise ValueError("there is no such attack" + values.nearest(str(value), ATTACKS))
     return value
 
 

@@ -5,7 +5,6 @@ Reading never stops at a problem: a person who mends a file wants to see all of 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from sim.box import names, values
 from sim.box.catalogue import ATTACKS, CATALOGUE, VERBS, ArgSpec, AttackSpec, FaultSpec, VerbSpec
 from sim.box.scenario_keys import COMPARISON, KEYS, MEASURES, NEEDED, RATE, SECTIONS, SEEDS, SWARM, Faults, Kind
 from sim.box.toml_lines import Path
-from sim.box.values import Comparison, Rate
+from sim.box.values import Comparison, Rate, nearest
 
 FREE_SECTIONS = ("faults", "expect", "sweep", "event")
 EVENT_KEYS = ("at", "do", "who", "args")
@@ -38,14 +37,6 @@ class ExactEvent:
     name: str
     who: str
     args: Mapping[str, int | float | str | bool]
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """ "; did you mean x?" or, where nothing is near, all that is allowed."""
-    known = list(allowed)
-    tail = [one for one in known if "." in one and one.partition(".")[2] == word]
-    close = tail or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else f"; allowed is {', '.join(known)}"
 
 
 class Reading:

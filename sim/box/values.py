@@ -6,10 +6,11 @@ Times are milliseconds since midnight of day 0.
 
 from __future__ import annotations
 
+import difflib
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -22,6 +23,14 @@ UNITS_MS = {"ms": 1, "s": SECOND_MS, "min": MINUTE_MS, "h": HOUR_MS, "day": DAY_
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _CLOCK = r"(\d\d):(\d\d)(?::(\d\d))?"
 _COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """ "; did you mean x?" or, where nothing is near, all that is allowed."""
+    known = list(allowed)
+    tail = [one for one in known if "." in one and one.partition(".")[2] == word]
+    close = tail or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else f"; allowed is {', '.join(known)}"
 
 
 def _text(value: object, allowed: str) -> str:
