@@ -20,6 +20,7 @@ Tx = sqlite3.Connection
 Row = sqlite3.Row
 DatabaseError = sqlite3.DatabaseError
 IntegrityError = sqlite3.IntegrityError
+OperationalError = sqlite3.OperationalError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
