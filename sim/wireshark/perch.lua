@@ -6,7 +6,7 @@
 -- arrived at once: it may hold many frames, or a piece of one. The session inside of DATA stays encrypted.
 
 local CHECK_BYTES = 5
-local FRAME_BYTES_MAX = 4300 -- no frame is longer on the wire; more without a zero is noise, and is not kept
+local FRAME_BYTES_MAX = 8230 -- no frame is longer on the wire; more without a zero is noise, and is not kept
 local KINDS = { [0] = "HELLO", "DATA", "DATA ask", "ACK", "PING", "CLAIM", "REFER" }
 local CLAIM_BLOCK_BYTES = 64
 
@@ -36,7 +36,7 @@ local f = {
   claim = ProtoField.uint16("perch.claim.check", "Check of a block", base.HEX),
   run = ProtoField.string("perch.refer.run", "Right if its CRC-32 is"),
   partial = ProtoField.uint32("perch.partial", "Bytes of a frame that goes on in a later packet"),
-  noise = ProtoField.uint32("perch.noise", "Bytes without a zero, longer than any frame"),
+  noise = ProtoField.uint32("perch.noise", "Longer than any frame without a zero, at least"),
 }
 perch.fields = f
 local damaged = ProtoExpert.new("perch.damaged", "Damaged frame", expert.group.CHECKSUM, expert.severity.WARN)
@@ -222,7 +222,7 @@ function perch.dissector(tvb, pinfo, root)
     if not zero then break end
     if zero - at > FRAME_BYTES_MAX then
       tree:add(f.noise, whole(at - 1, zero - at), zero - at)
-      words[#words + 1] = "NOISE " .. zero - at
+      words[#words + 1] = "NOISE"
     elseif zero > at then
       words[#words + 1] = add_frame(tree, text:sub(at, zero - 1), whole(at - 1, zero - at))
     end

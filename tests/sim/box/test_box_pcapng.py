@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.frame import encode
+from protocol.frame import encode, encoded_bytes_max
+from protocol.limits import FRAME_PAYLOAD_BYTES_MAX
 from protocol.link import packets
 from sim.box.kernel import START_MS
 from sim.box.limits import CAPTURE_BYTES_MAX
@@ -155,3 +156,8 @@ def test_the_dissector_knows_every_kind_of_frame_by_its_number(name: str) -> Non
     kinds = re.findall(r'"(.*?)"', listed.group(1))
     assert kinds.index(name.replace("_ASK", " ask")) == getattr(packets, name)
     assert len(kinds) == packets.REFER + 1
+
+
+def test_the_dissector_bounds_a_frame_as_its_reader_does() -> None:
+    found = re.search(r"FRAME_BYTES_MAX = (\d+)", LUA.read_text())
+    assert found is not None and int(found.group(1)) == encoded_bytes_max(FRAME_PAYLOAD_BYTES_MAX)
