@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from sim.box.limits import TOPICS_KNOWN_MAX
+
 Who = TypeVar("Who")
 
 
@@ -18,9 +20,11 @@ class Subscriptions(Generic[Who]):
 
     def __init__(self) -> None:
         self._root: _Level[Who] = _Level()
+        self._known: dict[str, list[tuple[Who, int]]] = {}  # what was found since the last change
 
     def add(self, pattern: str, who: Who, qos: int) -> None:
         """The same filter again keeps its place and changes its QoS."""
+        self._known.clear()
         level = self._root
         for part in pattern.split("/"):
             level = level.below.setdefault(part, _Level())
@@ -28,6 +32,7 @@ class Subscriptions(Generic[Who]):
 
     def remove(self, pattern: str, who: Who) -> None:
         """Nothing happens where `who` has not subscribed to it."""
+        self._known.clear()
         way = []
         level = self._root
         for part in pattern.split("/"):
@@ -47,9 +52,14 @@ class Subscriptions(Generic[Who]):
 
         It looks for the level itself, then for +, then for #, and goes down before it takes what is here.
         """
-        found: dict[Who, int] = {}
-        self._look(self._root, topic.split("/"), 0, found)
-        return list(found.items())
+        known = self._known.get(topic)
+        if known is None:
+            found: dict[Who, int] = {}
+            self._look(self._root, topic.split("/"), 0, found)
+            known = list(found.items())
+            if len(self._known) < TOPICS_KNOWN_MAX:
+                self._known[topic] = known
+        return known
 
     def _look(self, level: _Level[Who], parts: list[str], at: int, found: dict[Who, int]) -> None:
         if at < len(parts):
