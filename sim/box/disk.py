@@ -387,7 +387,9 @@ class _Connection:
     def execute(self, sql: str, *values: Any) -> Any:
         if sql == "COMMIT":
             return self._commit()
-        if self._disk.full and sql.startswith("BEGIN"):
+        if sql == "BEGIN IMMEDIATE" and (self._disk.full or self._disk.dead):
+            if self._disk.dead:
+                raise PowerCut()
             self._changes = self._connection.total_changes
         return self._connection.execute(sql, *values)
 

@@ -1,7 +1,7 @@
 """The power goes before, in the middle of and after every write of either end in a docking, and all comes right.
 
 On the device every operation of its storage; on the hub every COMMIT of its database and every file operation of its
-blob store (tests/kits/faulty_storage.py, faulty_disk.py say what a cut leaves). What was not synced is found again, or
+blob store (sim/box/flash.py and disk.py say what a cut leaves). What was not synced is found again, or
 is not: both are tried. Everything then starts from what the storage has.
 """
 
