@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "device": ("firmware.ports.linux:main", "run the device's software on a Linux slate"),
     "wire": ("hub_daemon.wire:main", "is this cable good, which part is not, and what to do"),
     "demo": ("sim.demo:main", "a wing on this machine, with two learners' devices"),
+    "sim": ("sim.box.command:main", "a simulated wing: run, campaign, sweep, explain, watch"),
 }
 
 

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable
 
 Call = Callable[[], None]
+BETWEEN_CALLS = 32  # so many calls are made without a look at the world outside
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -23,6 +24,7 @@ class Kernel:
     def __init__(self) -> None:
         self.now = 0
         self.calls = 0  # made so far
+        self.between: Call | None = None  # looks at the world outside; what it raises ends the run
         self._heap: list[tuple[int, int, Call]] = []
         self._asked = 0
 
@@ -41,6 +43,8 @@ class Kernel:
             self.now, _, call = heapq.heappop(heap)
             self.calls += 1
             call()
+            if self.between is not None and self.calls % BETWEEN_CALLS == 0:
+                self.between()
         self.now = max(self.now, until_ms)
 
     def next_at(self) -> int | None:
