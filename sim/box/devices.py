@@ -43,7 +43,8 @@ def in_this_process(flash: Flash, seed: str, actor: str, clock_s: int) -> Core:
 class DeviceBox:
     """One device. `name` is its own ("l007", or "l007b" for the next one of that learner).
 
-    `on_change(box, change)` is told of every change of the flash; `on_lost_power(box)` when a cut that was armed came.
+    `on_change(box, change)` is told of every change of the flash; `on_off(box)` when its power is gone, whyever, and
+    `on_lost_power(box)` when a cut that was armed came.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class DeviceBox:
         self.core: Core | None = None
         self.on_change: OnChange = lambda box, change: None
         self.on_lost_power: Callable[[DeviceBox], None] = lambda box: None
+        self.on_off: Callable[[DeviceBox], None] = lambda box: None
         self.clock_ahead_s = 0  # of the hub's clock
         self.clock_drift_ppm = 0
         self.flat = False  # no power to be had
@@ -99,6 +101,7 @@ class DeviceBox:
         self._linked = False
         self.phase, self.can_lift, self.digits = "", True, ""
         self.flash = self.flash.survivors(keep_unsynced)
+        self.on_off(self)
 
     def wipe(self) -> None:
         """Everything that it has is erased; it starts as from the factory."""
@@ -179,7 +182,11 @@ class DeviceBox:
 
     def look(self) -> dict[str, Any]:
         """Everything that the device shows and holds back; see DeviceCore."""
-        return self.act("look")
+        if self.core is None:
+            return {"refused": "NoPower"}
+        seen: dict[str, Any] = {}
+        self._guarded(lambda: seen.update(self._core().act(self.clock_s(), "look", {})))
+        return seen or {"refused": "PowerLost"}
 
     def _guarded(self, call: Callable[[], object]) -> None:
         """Run something of the device; a power cut inside takes its power, anything else is a failure of ours."""

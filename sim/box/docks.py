@@ -139,6 +139,14 @@ class Docks:
         """Another device is on this docking's cable until it ends; False when somebody is here with that device."""
         return self._busy.setdefault(name, docking) is docking
 
+    def is_here(self, name: str) -> bool:
+        """Whether somebody stands in line or at a dock with this device."""
+        return name in self._busy
+
+    def docking(self, id: str) -> Docking:
+        """The docking of this name."""
+        return next(one for one in reversed(self.all) if one.id == id)
+
     def of_device(self, name: str) -> Docking | None:
         """The docking that this device is seated in."""
         found = self._busy.get(name)

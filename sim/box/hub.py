@@ -22,7 +22,7 @@ from hub_daemon.rooms import Rooms
 from hub_daemon.store import Store, log
 from protocol.errors import Refusal
 from protocol.records.roster import Device
-from sim.box.broker import Broker, Connection
+from sim.box.broker import Broker, Client, Connection
 from sim.box.disk import Disk
 from sim.box.flash import PowerCut
 from sim.box.kernel import START_MS, Kernel
@@ -211,11 +211,14 @@ class HubBox:
         self.on_docked: Callable[[str, Device, bool], None] = lambda bay, device, resumed: None
         self.on_lifted: Callable[[str, Device, str], None] = lambda bay, device, reason: None
         self.on_lost_power: Callable[[], None] = lambda: None
+        self.on_start: Callable[[], None] = lambda: None
+        self.on_say: Callable[[str, bytes], None] = lambda topic, payload: None  # the exchange is about to say this
         self._directory = directory
         self._disks = 0
         self._envelopes_per_day_max = envelopes_per_day_max
         self._committed = False
         self._rows = 0
+        self._slow_until = 0  # the exchange waits for its disk
         self._refresh_asked = self._media_asked = self._ticking = False
         self._docked: dict[bytes, BayBox] = {}
         self.disk = Disk(directory / "disk0", {})
@@ -245,6 +248,9 @@ class HubBox:
         for bay in self.bays.values():
             bay.open()
         self.work_media()
+        with self.store.read() as tx:
+            self._rows = min(self._rows, log.size(tx))  # an older disk has fewer
+        self.on_start()
 
     def start_broker(self) -> None:
         """A broker that begins: it knows nothing of the one before."""
@@ -295,6 +301,7 @@ class HubBox:
         for docking in self.rooms.exchange.dockings.values():
             if docking.part is not None:
                 docking.part.close()
+        self.rooms.exchange.dockings.clear()
         self.disk.dead = False
         self.store.close()
         for bay in self.bays.values():
@@ -305,8 +312,10 @@ class HubBox:
     def replace_disk(self, files: dict[str, bytes]) -> None:
         """The hub, which is off, is given these files: what its disk kept, or a backup."""
         self._disks += 1
-        self.disk.remove()
+        before = self.disk
+        before.remove()
         self.disk = Disk(self._directory / f"disk{self._disks}", files)
+        self.disk.full, self.disk.slow_sync_ms = before.full, before.slow_sync_ms
 
     def close(self) -> None:
         """The end of the run: nothing is kept."""
@@ -400,8 +409,20 @@ class HubBox:
     # the exchange
 
     def _message(self, topic: str, payload: bytes) -> None:
-        for where, what in answer(self.rooms.exchange, topic, payload, self.clock(), self.report):
-            self._client.publish(where, what)
+        syncs = self.disk.syncs
+        answers = answer(self.rooms.exchange, topic, payload, self.clock(), self.report)
+        self._show_said(answers)
+        now = self.kernel.now
+        self._slow_until = max(self._slow_until, now) + (self.disk.syncs - syncs) * self.disk.slow_sync_ms
+        if self._slow_until > now:  # the exchange waits for its disk, and its answers with it
+            client = self._client
+            self.kernel.at(self._slow_until, lambda: self._say(client, answers))
+        else:
+            self._say(self._client, answers)
+
+    def _say(self, client: Client, messages: list[tuple[str, bytes]]) -> None:
+        for where, what in messages:
+            client.publish(where, what)
         self._wake_docked()
 
     def _publish(self, ask: Callable[[int], list[Any]]) -> None:
@@ -410,9 +431,13 @@ class HubBox:
         except Exception as error:
             self.report("exchange-failed", f"{type(error).__name__}: {error}"[:300])
             return
-        for where, what in down(self.wing, messages):
-            self._client.publish(where, what)
-        self._wake_docked()
+        said = down(self.wing, messages)
+        self._show_said(said)
+        self._say(self._client, said)
+
+    def _show_said(self, messages: list[tuple[str, bytes]]) -> None:
+        for topic, payload in messages:
+            self.on_say(topic, payload)
 
     def _wake_docked(self) -> None:
         for bay in self._docked.values():

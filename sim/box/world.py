@@ -20,6 +20,7 @@ from typing import Any
 from hub_daemon.store import log
 from protocol.records.roster import Device
 from sim.box import changes, learners, liveness
+from sim.box.catalogue import CATALOGUE
 from sim.box.devices import DeviceBox, MakeCore, in_this_process
 from sim.box.docks import Docking, Docks
 from sim.box.hub import HubBox
@@ -62,6 +63,7 @@ class World:
         self.failures: list[tuple[str, str]] = []
         self.healing: list[Callable[[], None]] = []  # what ends each fault that is on
         self.on_change: list[Callable[[DeviceBox, tuple[Any, ...]], None]] = []
+        self.on_off: list[Callable[[DeviceBox], None]] = []  # a device has lost its power, however it did
         self.on_row: list[Callable[[log.Entry], None]] = []
         self.on_event: list[Callable[[], None]] = []
         self.on_seat: list[Callable[[Docking], None]] = []
@@ -70,6 +72,8 @@ class World:
         self.on_device_off: list[Callable[[DeviceBox], None]] = []  # by a cut in the middle of its work
         self.on_hub_off: list[Callable[[], None]] = []
         self.healed = False
+        self._at_docking: dict[str, list[Callable[[], None]]] = {}  # faults, by docking or learner, to begin there
+        self.recorded: dict[str, tuple[bytes, bytes]] | None = None  # by device: what went up and down the last time
         self.kept_away: dict[str, int] = {}  # learners who do not dock, with how many reasons
         self.gone: set[str] = set()  # learners whose device is revoked; nothing is expected of them
         self.devices: dict[str, DeviceBox] = {}  # by device name
@@ -118,6 +122,7 @@ class World:
         """A device that nobody has turned on yet, for this learner."""
         box = DeviceBox(name, learner, self.kernel, self.plan.seed, self.make_core)
         box.on_change = self._changed
+        box.on_off = self._went_off
         box.on_lost_power = self._device_lost_power
         self.devices[name] = box
         self.of_learner[learner] = box
@@ -146,7 +151,13 @@ class World:
         for event in self.plan.events:
             if prepare and event.do in prepare:
                 prepare[event.do](self, event)
-            self.kernel.at(event.at_ms, self._making(event, known[event.do]))
+            at_docking = event.do in CATALOGUE and CATALOGUE[event.do].target == "docking"
+            if at_docking and event.who not in self.of_learner:
+                self._at_docking.setdefault(event.who, []).append(self._making(event, known[event.do]))
+            elif at_docking:
+                self.kernel.at(event.at_ms, self._waiting(event, known[event.do]))
+            else:
+                self.kernel.at(event.at_ms, self._making(event, known[event.do]))
         self.kernel.run(self.plan.days * DAY_MS)
         self.heal()
         pending = self._settle()
@@ -156,6 +167,10 @@ class World:
 
     def _making(self, event: Event, handler: Handler) -> Callable[[], None]:
         return lambda: handler(self, event)
+
+    def _waiting(self, event: Event, handler: Handler) -> Callable[[], None]:
+        """For this learner's next docking."""
+        return lambda: self._at_docking.setdefault(event.who, []).append(self._making(event, handler))
 
     def heal(self) -> None:
         """Every fault that is on ends, whatever order they came in."""
@@ -218,12 +233,19 @@ class World:
             told(box, change)
 
     def _seated(self, docking: Docking) -> None:
+        for who in (docking.id, docking.box.learner):
+            for make in self._at_docking.pop(who, ()):
+                make()
         for told in list(self.on_seat):
             told(docking)
 
     def _lifted(self, docking: Docking) -> None:
         for told in list(self.on_lift):
             told(docking)
+
+    def _went_off(self, box: DeviceBox) -> None:
+        for told in self.on_off:
+            told(box)
 
     def _device_lost_power(self, box: DeviceBox) -> None:
         self.trace.add("device_off", box.name)
