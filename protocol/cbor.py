@@ -96,7 +96,7 @@ def utf8_valid(data: bytes) -> bool:
 
 
 # CPython's decoder is as strict as utf8_valid and quicker; MicroPython's takes overlong forms and surrogates
-_DECODER_IS_STRICT = sys.implementation.name == "cpython"
+CODEC_IS_STRICT = sys.implementation.name == "cpython"
 
 
 def dumps(value: "Any") -> bytes:
@@ -201,7 +201,7 @@ def _write_text(out: bytearray, value: str) -> None:
         data = value.encode()
     except UnicodeError:
         raise Misuse("text with a lone surrogate has no UTF-8")
-    if not _DECODER_IS_STRICT and not utf8_valid(data):
+    if not CODEC_IS_STRICT and not utf8_valid(data):
         raise Misuse("text with a lone surrogate has no UTF-8")
     _head(out, 0x60, len(data))
     out.extend(data)
@@ -314,8 +314,7 @@ class _Reader:
         return self.data[at : at + count]
 
     def argument(self, info: int) -> int:
-        if info < 24:
-            return info
+        """The number after a head whose low bits are 24 or more."""
         if info > 27:
             raise CborError("an indefinite length or a reserved head")
         size = 1 << (info - 24)
@@ -332,13 +331,15 @@ class _Reader:
         major = head >> 5
         if major == 7:
             return self.simple(head)
-        number = self.argument(head & 31)
+        number = head & 31
+        if number >= 24:
+            number = self.argument(number)
+        if major == 2:
+            return self.take(number)
         if major == 0:
             return number
         if major == 1:
             return -1 - number
-        if major == 2:
-            return self.take(number)
         if major == 3:
             return self.text(number)
         if major == 6 and (number == 2 or number == 3):
@@ -363,7 +364,7 @@ class _Reader:
             text = str(data, "utf-8")
         except UnicodeError:
             raise CborError("text that is not UTF-8")
-        if not _DECODER_IS_STRICT and not utf8_valid(data):
+        if not CODEC_IS_STRICT and not utf8_valid(data):
             raise CborError("text that is not UTF-8")
         return text
 
@@ -386,7 +387,8 @@ class _Reader:
         head = self.take(1)[0]
         if head >> 5 != 2:
             raise CborError("a big integer that is not bytes")
-        digits = self.take(self.argument(head & 31))
+        length = head & 31
+        digits = self.take(length if length < 24 else self.argument(length))
         if len(digits) < 9 or digits[0] == 0:
             raise CborError("a big integer that is not as short as it can be")
         value = int.from_bytes(digits, "big")

@@ -1,5 +1,7 @@
 """The hub's crypto backend: libsodium through PyNaCl, with the strictness of the other backends added."""
 
+import functools
+
 from nacl import bindings
 from nacl.exceptions import CryptoError as NaclError
 from nacl.utils import random as nacl_random
@@ -86,10 +88,14 @@ def is_public_key(public: bytes) -> bool:
     return len(public) == 32 and bool(bindings.crypto_core_ed25519_is_valid_point(bytes(public)))
 
 
+# the keys of a wing are few and come again with every signature; nothing here is secret
+_is_known_key = functools.lru_cache(4096)(is_public_key)
+
+
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     # libsodium 1.0.19 and later multiplies by the cofactor, so R is looked at too: with A and R both
     # in the main subgroup that equation is the one of RFC 8032 without the cofactor, as in `pure`.
-    if len(signature) != 64 or not is_public_key(public) or not is_public_key(signature[:32]):
+    if len(signature) != 64 or not _is_known_key(bytes(public)) or not is_public_key(signature[:32]):
         return False
     try:
         bindings.crypto_sign_open(bytes(signature) + bytes(message), bytes(public))

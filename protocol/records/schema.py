@@ -150,12 +150,12 @@ def _utf8_bytes(value: str) -> int:
         raw = value.encode()
     except UnicodeError:
         raise Unfit("", "not Unicode")
-    if not cbor.utf8_valid(raw):
+    if not cbor.CODEC_IS_STRICT and not cbor.utf8_valid(raw):
         raise Unfit("", "not Unicode")
     return len(raw)
 
 
-IDENT_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-"
+IDENT_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
 class Ident(Shape):
@@ -166,11 +166,7 @@ class Ident(Shape):
             raise Unfit("", "not text")
         if not 1 <= len(value) <= ID_CHARS_MAX:
             raise Unfit("", f"not an identifier of 1..{ID_CHARS_MAX} characters")
-        _utf8_bytes(value)
-        for byte in value.encode():
-            if byte not in IDENT_BYTES:
-                raise Unfit("", "not an identifier")
-        if value.startswith("-"):
+        if value.strip(IDENT_CHARS) or value.startswith("-"):
             raise Unfit("", "not an identifier")
         return value
 

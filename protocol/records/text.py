@@ -121,6 +121,16 @@ def points(raw: bytes) -> "Iterator[int]":
         at += size
 
 
+_TELLS_PRINTABLE = hasattr("", "isprintable")  # CPython: nearly every text is plain, and found so in one step
+
+
+def _plain(value: str, lines: bool) -> bool:
+    """Whether there is nothing in it but printable ASCII, and newlines where they may be."""
+    if lines:
+        value = value.replace("\n", "")
+    return value.isascii() and value.isprintable()
+
+
 def check(value: str, lines: bool = True) -> str:
     """Return `value`; raise TextRefused, naming the code point, for anything that may not be shown.
 
@@ -131,6 +141,8 @@ def check(value: str, lines: bool = True) -> str:
     except UnicodeError as error:  # a surrogate; MicroPython encodes it, and it is refused below
         start = int(getattr(error, "start", 0))
         raise TextRefused(f"U+{hex(ord(value[start]))[2:].upper()} at {start} may not be shown")
+    if _TELLS_PRINTABLE and _plain(value, lines):
+        return value
     before = -1
     held = -1  # refused, unless the one after it makes it part of a spelling
     index = -1
