@@ -1,7 +1,5 @@
 """The hub's crypto backend: libsodium through PyNaCl, with the strictness of the other backends added."""
 
-import functools
-
 from nacl import bindings
 from nacl.exceptions import CryptoError as NaclError
 from nacl.utils import random as nacl_random
@@ -88,8 +86,19 @@ def is_public_key(public: bytes) -> bool:
     return len(public) == 32 and bool(bindings.crypto_core_ed25519_is_valid_point(bytes(public)))
 
 
-# the keys of a wing are few and come again with every signature; nothing here is secret
-_is_known_key = functools.lru_cache(4096)(is_public_key)
+KNOWN_KEYS_MAX = 4096
+_known_keys: set[bytes] = set()  # valid ones: the keys of a wing are few, public, and come again with every signature
+
+
+def _is_known_key(public: bytes) -> bool:
+    if public in _known_keys:
+        return True
+    if not is_public_key(public):
+        return False
+    if len(_known_keys) >= KNOWN_KEYS_MAX:
+        _known_keys.clear()
+    _known_keys.add(public)
+    return True
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
