@@ -165,6 +165,7 @@ class BayBox:
             core.refuse(refusal, now)
             return
         self.device = device
+        self.hub.broker.tick(now)  # its clock stood while nobody was docked
         self.connection = self.hub.broker.connect_device()
         core.open_docking(ACCOUNT, now)
         self.hub.on_docked(self.name, device, resumed)
@@ -200,6 +201,7 @@ class HubBox:
         self.clock_ahead_ms = 0
         self.stalled_until = 0
         self.boots = 0
+        self.cut_disk: Disk | None = None  # that the hub had when its power was last cut in the middle of its work
         self.memory_refusals = 0  # so many of the next pieces that come find no memory
         self.watchers: list[Callable[[], None]] = []  # called after each piece of its work
         self.on = False
@@ -329,6 +331,7 @@ class HubBox:
             with self.disk.mounted():
                 call()
         except PowerCut:
+            self.cut_disk = self.disk
             self._power_off(self.disk.keep_unsynced)
             self.on_lost_power()
             return
