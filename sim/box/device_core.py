@@ -9,6 +9,7 @@ from firmware.dock import Dock
 from firmware.outbox import name_of
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
+from protocol.records.hello import Hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,9 +87,35 @@ class DeviceCore:
             if name == "agree":
                 self.device.confirm_digits(values["digits"], values["same"])
                 return {}
+            if name == "say":
+                return {"said": self._say(values)}
             return self._look()
         except Refusal as refusal:
             return {"refused": refusal.name}
+
+    def _say(self, values: "dict[str, Plain]") -> bool:
+        """Publish what this firmware would not, as one of another version does; False where nobody is docked.
+
+        Without a payload it is a hello that names other software.
+        """
+        sync = self.dock._sync
+        if sync is None:
+            return False
+        payload = values.get("payload")
+        return sync._client.publish("up/" + values["kind"], self._hello(values["software"]) if payload is None else payload)
+
+    def _hello(self, software: str) -> bytes:
+        device = self.device
+        listed, roster = device.inbox.list, device.identity.roster
+        hello = Hello(
+            device=device.identity.device,
+            list_version=0 if listed is None else listed.version,
+            roster_version=0 if roster is None else roster.version,
+            journal_next=max(1, device.journal.next_seq),
+            outbox=len(device.outbox.unsent()),
+            software=software,
+        )
+        return hello.encode()
 
     def _record(self, values: "dict[str, Plain]") -> bytes:
         recording = self.device.begin_video(values["group"], values["parent"], values["text"], VIDEO_TYPE)

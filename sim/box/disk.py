@@ -116,6 +116,11 @@ class Disk:
         """The next `times` (0: no more) reads of this file of the blob store, None for any, raise OSError EIO."""
         self._read_errors["" if path is None else self.name(path)] = times
 
+    @property
+    def read_errors_left(self) -> int:
+        """How many reads will still fail."""
+        return sum(self._read_errors.values())
+
     def check_read(self, path: Path) -> None:
         """A file is about to be read; raises OSError EIO where that was asked for."""
         for name in (self.name(path), "") if self._read_errors else ():

@@ -13,15 +13,16 @@ Look = Callable[[World], None]
 
 
 def run_plan(plan: Plan, before: Look = lambda world: None, after: Look = lambda world: None,
-             make_core: MakeCore = in_this_process) -> Outcome:  # fmt: skip
+             make_core: MakeCore = in_this_process, secrets: bool = False) -> Outcome:  # fmt: skip
     """Run a whole plan. `before` is shown the world at its first instant, `after` at its last, while it still stands.
+    `secrets`: every byte on the wires and every sealing is looked at as well, which takes time.
 
     A failure of ours in the middle (an exception in production code that no edge would survive) is a failure of the run.
     """
     with World(plan, make_core) as world:
-        watch = safety.watch(world)
+        watch = safety.watch(world, secrets)
         before(world)
-        outcome = world.run({**faults.HANDLERS, **attackers.HANDLERS})
+        outcome = world.run({**faults.HANDLERS, **attackers.HANDLERS}, faults.PREPARE)
         watch.end()
         outcome.failures = list(world.failures)
         after(world)

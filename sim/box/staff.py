@@ -32,7 +32,7 @@ class Officer:
         self.person = person
         self.until_ms = 0
         self.absent_until_ms = 0
-        self.page_old_ms = 0  # the next decision comes so much later than its page
+        self.leaves_open: Callable[[], int] = lambda: 0  # ms that a page which was just opened lies there before
         self.hasty = False  # approves whatever it is, at once
         self.on_decided: list[Callable[[str, View], None]] = []  # told of what was decided, and on what page
         self.decisions = 0
@@ -61,8 +61,7 @@ class Officer:
             return
         seconds = self._takes.draw(stream(self.world.plan.seed, self.person, "time/" + self._name(view.item.id)))
         takes_ms = DECISION_MS_MIN if self.hasty else max(DECISION_MS_MIN, int(seconds * 1000))
-        late_ms, self.page_old_ms = self.page_old_ms, 0
-        self._later(takes_ms + late_ms, lambda: self._decide(view))
+        self._later(takes_ms + self.leaves_open(), lambda: self._decide(view))
 
     def _later(self, ms: int, call: Callable[[], None]) -> None:
         turn = self._turn

@@ -74,6 +74,7 @@ class World:
         self.healed = False
         self._at_docking: dict[str, list[Callable[[], None]]] = {}  # faults, by docking or learner, to begin there
         self.recorded: dict[str, tuple[bytes, bytes]] | None = None  # by device: what went up and down the last time
+        self.copies: list[tuple[int, dict[str, bytes]]] | None = None  # (when, files) of the hub's disk
         self.kept_away: dict[str, int] = {}  # learners who do not dock, with how many reasons
         self.gone: set[str] = set()  # learners whose device is revoked; nothing is expected of them
         self.devices: dict[str, DeviceBox] = {}  # by device name
@@ -217,6 +218,7 @@ class World:
         fields: dict[str, Any] = {} if entry.item is None else {"item": self.ledger.name(entry.item)}
         if entry.action not in ("docked", "custody", "dealt", "read"):
             fields["detail"] = entry.detail
+        self.ledger.note(entry.action, entry.item, entry.detail, self.kernel.now)
         self.trace.add(entry.action.replace(" ", "_"), actor, **fields)
         for told in self.on_row:
             told(entry)
