@@ -16,7 +16,7 @@ from hub_daemon.bay_core import BayCore
 from hub_daemon.broker import Account
 from hub_daemon.exchange_mqtt import answer, down
 from hub_daemon.keys import HubKeys
-from hub_daemon.limits import BAY_RESTART_S, MEDIA_IDLE_S, TICK_MS
+from hub_daemon.limits import BAY_RESTART_S, MEDIA_FAILED_S, MEDIA_IDLE_S, TICK_MS
 from hub_daemon.media.refusals import Rendition
 from hub_daemon.rooms import Rooms
 from hub_daemon.store import Store, log
@@ -25,7 +25,7 @@ from protocol.records.roster import Device
 from sim.box.broker import Broker, Client, Connection
 from sim.box.disk import Disk
 from sim.box.flash import PowerCut
-from sim.box.kernel import START_MS, Kernel
+from sim.box.kernel import DAY_MS, START_MS, Kernel
 from sim.box.ports import Port, Step
 
 ACCOUNT = Account("bay", "")
@@ -61,6 +61,11 @@ class BayBox:
     @property
     def linked(self) -> bool:
         return self.core is not None and (self.core.stack.link.up or self.core.device is not None)
+
+    def counters(self) -> dict[str, int]:
+        """What this bay's link sent again, mended and found damaged, since its port was opened."""
+        counts = {} if self.core is None else self.core.stack.link.counters
+        return {name: counts.get(name, 0) for name in ("resent", "repaired", "damaged")}
 
     def open(self) -> None:
         """The port is opened: by a hub that has just started, or after a fault of this bay."""
@@ -202,6 +207,7 @@ class HubBox:
         self.stalled_until = 0
         self.boots = 0
         self.cut_disk: Disk | None = None  # that the hub had when its power was last cut in the middle of its work
+        self.moved: dict[tuple[int, str], list[int]] = {}  # (day, "up/envelope") -> [messages, bytes] of the exchange
         self.memory_refusals = 0  # so many of the next pieces that come find no memory
         self.watchers: list[Callable[[], None]] = []  # called after each piece of its work
         self.on = False
@@ -412,6 +418,7 @@ class HubBox:
     # the exchange
 
     def _message(self, topic: str, payload: bytes) -> None:
+        self._count(topic, payload)
         syncs = self.disk.syncs
         answers = answer(self.rooms.exchange, topic, payload, self.clock(), self.report)
         self._show_said(answers)
@@ -440,7 +447,14 @@ class HubBox:
 
     def _show_said(self, messages: list[tuple[str, bytes]]) -> None:
         for topic, payload in messages:
+            self._count(topic, payload)
             self.on_say(topic, payload)
+
+    def _count(self, topic: str, payload: bytes) -> None:
+        way, _, kind = topic.rpartition("/")
+        moved = self.moved.setdefault((self.kernel.now // DAY_MS, way.rpartition("/")[2] + "/" + kind), [0, 0])
+        moved[0] += 1
+        moved[1] += len(payload)
 
     def _wake_docked(self) -> None:
         for bay in self._docked.values():
@@ -470,11 +484,11 @@ class HubBox:
 
     # media
 
-    def work_media(self) -> None:
+    def work_media(self, wait_s: float = MEDIA_IDLE_S) -> None:
         """Look whether an item waits for its renditions; soon, and once."""
         if not self._media_asked:
             self._media_asked = True
-            self.kernel.after(int(MEDIA_IDLE_S * 1000), self._media)
+            self.kernel.after(int(wait_s * 1000), self._media)
 
     def _media(self) -> None:
         self._media_asked = False
@@ -489,7 +503,8 @@ class HubBox:
             worked = self.rooms.pipeline.step()
         except Exception as error:
             self.fault("media", error)
-            worked = True
+            self.work_media(MEDIA_FAILED_S)
+            return
         if worked:
             self.news()
             self.work_media()

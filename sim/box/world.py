@@ -208,7 +208,7 @@ class World:
     # what happens
 
     def _report(self, what: str, words: str) -> None:
-        self.trace.add("report", "hub", what=what, words=words)
+        self.trace.add("report", "hub", what=what, words=words.replace(str(self.directory), ""))
 
     def _row(self, entry: log.Entry) -> None:
         actor = entry.actor

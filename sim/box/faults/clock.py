@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.box.faults.fault import Fault, device
-from sim.box.kernel import START_S
 from sim.box.plan import Event
 
 if TYPE_CHECKING:

@@ -104,7 +104,7 @@ def _slow_sync(world: World, event: Event) -> None:
 
 
 def keep_copies(world: World, event: Event) -> None:
-    """Somebody copies the hub's disk now and then: as often as a backup is made, no longer than one may be asked for."""
+    """Somebody copies the hub's disk now and then: as often as a backup is made."""
     if world.copies is not None:
         return
     copies: list[tuple[int, dict[str, bytes]]] = []

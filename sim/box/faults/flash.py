@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 def _bit_rot(world: World, event: Event) -> None:
     fault = Fault(world, event)
     box = device(fault)
-    names = [] if box is None else sorted(name for name in (*box.flash.files, *box.flash.blobs) if box.flash.blob_size(name) > 0)
-    if box is None or not names:
+    if box is None:
+        fault.end()
+        return
+    names = sorted(name for name in (*box.flash.files, *box.flash.blobs) if box.flash.blob_size(name))
+    if not names:
         fault.end()
         return
     name = names[fault.whole("pick") % len(names)]

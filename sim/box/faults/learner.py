@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.box import changes, learners
 from sim.box.faults.fault import Fault, device, seated
-from sim.box.plan import Event
+from sim.box.plan import Event, Value
 
 if TYPE_CHECKING:
     from sim.box.world import World
@@ -28,7 +28,7 @@ def _writes_bursts(world: World, event: Event) -> None:
         return
     fault.begin()
     for number in range(fault.whole("posts")):
-        args = {"group": group, "bytes": fault.whole("bytes"), "reply": False, "pick": 0}
+        args: dict[str, Value] = {"group": group, "bytes": fault.whole("bytes"), "reply": False, "pick": 0}
         learners.write(world, Event(f"{event.id}.post{number}", event.at_ms, "write", event.who, args))
     fault.end()
 
@@ -67,7 +67,7 @@ def _shares_device(world: World, event: Event) -> None:
     fault.begin()
     guest = others[fault.whole("pick") % len(others)]
     learners.read(world, Event(f"{event.id}.read", event.at_ms, "read", event.who))
-    args = {"group": group, "bytes": 60, "reply": True, "pick": fault.whole("pick")}
+    args: dict[str, Value] = {"group": group, "bytes": 60, "reply": True, "pick": fault.whole("pick")}
     learners.write(world, Event(f"{event.id}.by.{guest}", event.at_ms, "write", event.who, args))
     fault.end()
 

@@ -68,6 +68,9 @@ def _brown_out(world: World, event: Event) -> None:
     """Each start gets as far as the same operation, and then the device resets."""
     fault = Fault(world, event)
     box = device(fault)
+    if box is None:
+        fault.end()
+        return
     left = [fault.whole("times")]
 
     def again() -> None:
@@ -85,11 +88,8 @@ def _brown_out(world: World, event: Event) -> None:
         if not cut(fault, box, "", fault.whole("operation"), BEFORE, False, again):
             fault.end()
 
-    if box is None:
-        fault.end()
-    else:
-        fault.on_end(box.turn_on)
-        arm()
+    fault.on_end(box.turn_on)
+    arm()
 
 
 def _battery_empty_days(world: World, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Faults of staff: nobody comes, a button is pressed twice, two disagree, a page is old, everything is waved through."""
+"""Faults of staff: nobody comes, a button is pressed twice, two disagree, a page is old, all is waved through."""
 
 from __future__ import annotations
 
