@@ -33,6 +33,10 @@ class OutOfTime(Exception):
     """The run took longer on this machine than it was allowed to."""
 
 
+class _Seen(Exception):
+    """What was waited for has failed."""
+
+
 @dataclass
 class Attempt:
     """One run that came to an end. `seconds` is this machine's time; `entries` the whole trace."""
@@ -64,9 +68,13 @@ def attempt(
     before: Look = lambda world: None,
     after: Look = lambda world: None,
     progress: Progress = lambda days, calls: None,
+    wanted: str = "",
+    secrets: bool = False,
 ) -> Attempt:
     """Run the plan. `after` is not called when the run crashed: then there is no whole world to be shown.
 
+    When `wanted`, an invariant, has failed, the run is over: for whoever asks for nothing else.
+    `secrets` looks for plaintext and for nonces used twice as well, which takes time.
     Raises OutOfTime after `seconds_max` of wall-clock time.
     """
     started = time.monotonic()
@@ -77,6 +85,8 @@ def attempt(
         progress(kernel.now / DAY_MS, kernel.calls)
         if seconds_max is not None and time.monotonic() - started > seconds_max:
             raise OutOfTime(f"the run was on day {kernel.now // DAY_MS} after {seconds_max:.0f} s and was ended")
+        if wanted and any(invariant == wanted for invariant, _ in worlds[0].failures):
+            raise _Seen
 
     def begin(world: World) -> None:
         worlds.append(world)
@@ -84,9 +94,12 @@ def attempt(
         before(world)
 
     try:
-        outcome = run_plan(plan, begin, after)
+        outcome = run_plan(plan, begin, after, secrets=secrets)
     except OutOfTime:
         raise
+    except _Seen:
+        trace = worlds[0].trace
+        outcome = Outcome(trace.digest(), trace.semantic_digest(), list(worlds[0].failures))
     except (Exception, PowerCut) as error:
         if not worlds:
             raise  # it is not the run that failed: there was none
