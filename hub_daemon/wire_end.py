@@ -143,6 +143,8 @@ class End:
             self._unsent = self.stack.to_send(self.now())
         deadline = self.stack.next_deadline()
         wait_s = most_s if deadline is None else min(most_s, max(0.0, (deadline - self.now()) / 1000))
+        if self._unsent and not wait_s:
+            wait_s = most_s  # what is due goes out behind that: not before the port has room
         readable, writable = self.port.wait(bool(self._unsent), wait_s)
         if writable:
             self._unsent = self._unsent[self.port.write(self._unsent) :]

@@ -238,6 +238,8 @@ class Line:
         self._unsent = self._unsent or self.end.to_send(now)
         deadline = self.end.next_deadline()
         wait_s = 0.25 if deadline is None else min(0.25, max(0, deadline - now) / 1000)
+        if self._unsent and not wait_s:
+            wait_s = 0.25  # what is due goes out behind that: not before the port has room
         port = self._port.fileno()
         readable, writable, _ = select.select([port], [port] if self._unsent else [], [], wait_s)
         if writable:
