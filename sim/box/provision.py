@@ -6,7 +6,7 @@ an enrolment would leave them. Later changes go through the hub's own rooms.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hub_daemon.keys import HubKeys, from_seeds
 from hub_daemon.people import Signer
@@ -23,6 +23,7 @@ from sim.box.plan import WingPlan
 from sim.box.streams import entropy
 
 YEAR_S = 365 * 86400
+HOSTILE_GROUP = "x"
 
 
 class Provision:
@@ -41,17 +42,23 @@ class Provision:
     def role_of(self, person: str) -> str:
         return records.ADMINISTRATOR if person in self.wing.administrators else records.MODERATOR
 
-    def first_roster(self, devices: list[DeviceBox], store: Store) -> None:
-        """Roster 1 with everybody, into the store; every device gets its certificate."""
+    def first_roster(self, devices: list[DeviceBox], store: Store, hostile: Sequence[DeviceBox] = ()) -> None:
+        """Roster 1 with everybody, into the store; every device gets its certificate.
+
+        The learners of the `hostile` devices are in a group of their own: what is approved of theirs reaches them.
+        """
+        devices = [*devices, *hostile]
         register = Register(devices=ascending([self._registered(box) for box in devices], "id"))
-        learners = [Learner(id=one, name=one) for one in sorted(self.wing.learners)]
+        strangers = [box.learner for box in hostile]
+        learners = [Learner(id=one, name=one) for one in sorted([*self.wing.learners, *strangers])]
+        groups = {**self.wing.groups, **({HOSTILE_GROUP: strangers} if strangers else {})}
         made = Roster(
             version=1, wing=self.wing.name, issued_s=START_S, hub_x25519=self.keys.x25519_public,
             hub_ed25519=self.keys.ed25519_public, staff=ascending([self._staff(one) for one in self.signers], "public"),
             learners=learners,
             groups=[
                 Group(id=name, name=name, version=1, members=sorted(members))
-                for name, members in sorted(self.wing.groups.items())
+                for name, members in sorted(groups.items())
             ],
             register_digest=register.digest(),
         )  # fmt: skip

@@ -42,7 +42,7 @@ class Trace:
         self._clock = clock
         self._hash = hashlib.sha256()
 
-    def add(self, kind: str, who: str, **fields: Scalar) -> None:
+    def add(self, kind: str, who: str, /, **fields: Scalar) -> None:
         entry = Entry(self._clock(), kind, who, fields)
         self.entries.append(entry)
         self._hash.update(entry.line().encode() + b"\n")

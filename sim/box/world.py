@@ -20,7 +20,7 @@ from typing import Any
 from hub_daemon.store import log
 from protocol.records.roster import Device
 from sim.box import changes, learners, liveness
-from sim.box.catalogue import CATALOGUE
+from sim.box.catalogue import ATTACKS, CATALOGUE
 from sim.box.devices import DeviceBox, MakeCore, in_this_process
 from sim.box.docks import Docking, Docks
 from sim.box.hub import HubBox
@@ -34,6 +34,7 @@ from sim.box.trace import Trace
 
 MEMORY = Path("/dev/shm")  # a disk without a disk: what a power cut leaves is sim/box/disk.py's to say
 SETTLE_ROUND_MS = 2 * HOUR_MS
+PARTNER = "b"  # an attacker has a second pair of hands: x00 and x00b
 
 Handler = Callable[["World", Event], None]
 
@@ -80,6 +81,8 @@ class World:
         self.devices: dict[str, DeviceBox] = {}  # by device name
         self.of_learner: dict[str, DeviceBox] = {}  # the device that each learner holds now
         self.by_id: dict[bytes, DeviceBox] = {}
+        self.hostile: dict[str, DeviceBox] = {}  # what attackers have in their hands, by its name
+        self.hostile_by_id: dict[bytes, DeviceBox] = {}
         self.make_core = make_core
         self.directory = Path(tempfile.mkdtemp(prefix="perch-wing-", dir=MEMORY if MEMORY.is_dir() else None))
         self.provision = Provision(plan.wing, plan.seed)
@@ -110,14 +113,21 @@ class World:
     def _begin(self) -> None:
         for learner in self.plan.wing.learners:
             self.add_device(learner, learner)
+        enrolled = []
+        for attacker, kind in self.plan.wing.attackers.items():
+            for name in (attacker, attacker + PARTNER):
+                self.hostile[name] = DeviceBox(name, name, self.kernel, self.plan.seed)
+                if ATTACKS[kind].enrolled:
+                    enrolled.append(self.hostile[name])
         with self.hub.disk.mounted():
             store = self.hub.disk.open_store()
-            self.provision.first_roster(list(self.devices.values()), store)
+            self.provision.first_roster(list(self.devices.values()), store, enrolled)
             store.close()
         self.hub.turn_on()
         for box in self.devices.values():
             box.turn_on()
             self.by_id[box.id] = box
+        self.hostile_by_id = {box.id: box for box in enrolled}
 
     def add_device(self, name: str, learner: str) -> DeviceBox:
         """A device that nobody has turned on yet, for this learner."""
@@ -130,7 +140,7 @@ class World:
         return box
 
     def close(self) -> None:
-        for box in self.devices.values():
+        for box in (*self.devices.values(), *self.hostile.values()):
             box.close()
         self.hub.close()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -213,7 +223,8 @@ class World:
     def _row(self, entry: log.Entry) -> None:
         actor = entry.actor
         if actor.startswith("device:"):
-            box = self.by_id.get(bytes.fromhex(actor[7:]))
+            device = bytes.fromhex(actor[7:])
+            box = self.by_id.get(device) or self.hostile_by_id.get(device)
             actor = box.name if box is not None else actor
         fields: dict[str, Any] = {} if entry.item is None else {"item": self.ledger.name(entry.item)}
         if entry.action not in ("docked", "custody", "dealt", "read"):
@@ -224,9 +235,9 @@ class World:
             told(entry)
 
     def _docked(self, bay: str, device: Device, resumed: bool) -> None:
-        box = self.by_id.get(device.id)
+        box = self.by_id.get(device.id) or self.hostile_by_id.get(device.id)
         self.trace.add("up", bay, device=device.id.hex() if box is None else box.name, resumed=resumed)
-        if box is not None:
+        if box is not None and device.id in self.by_id:
             for told in list(self.on_docked):
                 told(box)
 
