@@ -40,6 +40,19 @@ class Ledger:
         self.messages[message.id] = message
         self.by_item[message.item] = message
 
+    def note(self, action: str, item: bytes | None, detail: str, now: int) -> None:
+        """A row of the hub's log; an approval counts once the last signature that it needs is there."""
+        message = None if item is None else self.by_item.get(item)
+        if message is None:
+            return
+        if action == "custody":
+            message.custody_ms = now
+        elif action in ("approve", "return", "reject", "recall"):
+            _, _, counts = detail.rpartition("signature ")
+            have, _, need = counts.partition(" of ")
+            if action != "approve" or have == need:
+                message.decision, message.decided_ms = action, now
+
     def name(self, item: bytes | None) -> str:
         """What an item is called in traces and reports."""
         if item is None:

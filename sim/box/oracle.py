@@ -26,12 +26,11 @@ class Wrong(Exception):
 
     def __init__(self, invariant: str, words: str) -> None:
         super().__init__(f"{invariant}: {words}")
-        self.invariant = invariant
-        self.words = words
+        self.invariant, self.words = invariant, words
 
 
 class Letter(NamedTuple):
-    """What an author signed. `blob` is the root of a video's ciphertext."""
+    """What an author signed."""
 
     item: bytes
     device: bytes
@@ -39,7 +38,6 @@ class Letter(NamedTuple):
     group: str
     parent: bytes | None
     text: str
-    blob: bytes | None
 
 
 class Roster(NamedTuple):
@@ -93,10 +91,9 @@ class Oracle:
         row = cbor2.loads(body)
         staff = {_kid(key): (key, person, roles, expiry) for person, _, key, roles, expiry in row[6]}
         made = Roster(row[1], row[5], staff, {one[0]: one[3] for one in row[8]})
-        judge = self.rosters[self.newest] if self.newest else made
         if row[2] != self.wing or made.version != self.newest + 1:
             raise Wrong("S9", f"roster {made.version} of {row[2]} follows roster {self.newest} of {self.wing}")
-        if len(self._people(b"perch/roster/1", body, sign1s, judge, "administrator", row[3])) < 2:
+        if len(self._people(b"perch/roster/1", body, sign1s, "administrator", row[3], made)) < 2:
             raise Wrong("S9", f"roster {made.version} is in force without two administrators")
         if hashlib.sha256(register).digest() != row[9]:
             raise Wrong("S9", f"the register of roster {made.version} is not the signed one")
@@ -116,25 +113,23 @@ class Oracle:
         good = len(sign1s) == 1 and self._verifies(key, b"perch/envelope/1", body, sign1s[0])
         if not good or (row[2], row[4]) != (device, learner):
             raise Wrong("S9", f"an envelope of {row[4]} was taken that the device of {learner} did not sign")
-        made = Letter(item, device, learner, row[5], row[6], row[7], None if row[8] is None else row[8][0])
+        made = Letter(item, device, learner, row[5], row[6], row[7])
         self.letters[item] = made
         return made
 
     def decided(self, body: bytes, sign1s: list[bytes]) -> Decision:
         """A statement as it stands committed, with all of its signatures so far; it may come to be in force by that."""
         said = decision(body)
-        letter = self.letters.get(said.item)
-        if letter is None:
+        if said.item not in self.letters:
             raise Wrong("S1", "a decision about what nobody handed over")
-        roster = self.rosters[self.newest]
-        people = self._people(b"perch/decision/1", body, sign1s, roster, "moderator", said.decided_s)
+        people = self._people(b"perch/decision/1", body, sign1s, "moderator", said.decided_s)
         if not people:
             raise Wrong("S1", f"a decision, {STATE_OF[said.action]}, that no moderator signed")
         strangers = any((said.author, one) not in self.met for one in said.learners)
-        two = strangers or set(said.renditions) != {"text"}
-        if said.action != APPROVE or len(people) >= max(said.needed, 2 if two else 1):
+        needed = max(said.needed, 2 if strangers or set(said.renditions) != {"text"} else 1)
+        if said.digest not in self.once and len(people) >= (needed if said.action == APPROVE else 1):
             if said.action != RECALL:
-                self._fits(said, letter, roster)
+                self._fits(said, self.letters[said.item])
             self._set(said)
         return said
 
@@ -148,17 +143,17 @@ class Oracle:
         self.state[said.item] = after
         if said.action != RECALL:
             self.in_force[said.item] = self.once[said.digest] = said
-            for learner in said.learners:
+            for learner in said.learners:  # of what is returned the author, who has met nobody by that
                 self.of_learner.setdefault(learner, set()).add(said.item)
-                self.met |= {(said.author, learner), (learner, said.author)} if said.action == APPROVE else set()
+                self.met |= {(said.author, learner), (learner, said.author)}
 
-    def _fits(self, said: Decision, letter: Letter, roster: Roster) -> None:
+    def _fits(self, said: Decision, letter: Letter) -> None:
         """The statement is about this letter, and reaches exactly the people whom it may reach."""
         if (said.author, said.parent) != (letter.learner, letter.parent):
             raise Wrong("S2", f"a decision names {said.author} as the author of what {letter.learner} wrote")
         readers = [letter.learner]
         if said.action == APPROVE:
-            members = roster.groups.get(letter.group, [])
+            members = self.rosters[self.newest].groups.get(letter.group, [])
             readers = [one for one in sorted(members) if one != letter.learner]
         if sorted(said.learners) != readers:
             raise Wrong("S3", f"approved for {said.learners}, and the group of the message is {readers}")
@@ -182,8 +177,7 @@ class Oracle:
             raise Wrong("S1", f"an item that is {self.state.get(item, 'undecided')}")
         if said.digest != digest:
             raise Wrong("S1", "an item under a statement that is not in force")
-        if learner not in said.learners:
-            raise Wrong("S3", f"an item for {said.learners}, not for {learner or 'nobody'}")
+        self._meant_for(said, learner)
         return said
 
     def may_keep(self, learner: str, bundle: bytes) -> Decision:
@@ -192,14 +186,16 @@ class Oracle:
         said = self.once.get(hashlib.sha256(row[1]).digest())
         if said is None:
             raise Wrong("S1", "a statement that was never in force")
-        now = self.rosters[self.newest]
-        people = self._people(b"perch/decision/1", row[1], row[2], now, "moderator", said.decided_s)
+        people = self._people(b"perch/decision/1", row[1], row[2], "moderator", said.decided_s)
         if len(people) < max(said.needed, 1 if set(said.renditions) <= {"text"} else 2):
             raise Wrong("S1", f"a statement signed by {len(people)} people")
-        if learner not in said.learners:
-            raise Wrong("S3", f"an item for {said.learners}, not for {learner or 'nobody'}")
+        self._meant_for(said, learner)
         self.same_text(said, row[3])
         return said
+
+    def _meant_for(self, said: Decision, learner: str) -> None:
+        if learner not in said.learners:
+            raise Wrong("S3", f"an item for {said.learners}, not for {learner or 'nobody'}")
 
     def same_text(self, said: Decision, text: bytes | None) -> None:
         """The text is the one that staff signed, and what they signed is what the author wrote."""
@@ -213,23 +209,24 @@ class Oracle:
     def shown_to(self, learner: str, now_s: int) -> dict[bytes, Decision]:
         """What other people's messages this learner's device shows, once it has docked."""
         groups = self.rosters[self.newest].groups
-        found = {}
-        for item in self.of_learner.get(learner, ()):
-            said = self.in_force[item]
-            mine = said.group is not None and learner in groups.get(said.group, [])
-            if said.action == APPROVE and mine and said.expires_s > now_s:
-                found[item] = said
-        return found
+        held = {item: self.in_force[item] for item in self.of_learner.get(learner, ())}
+        mine = {group for group in groups if learner in groups[group]}
+        return {
+            item: said for item, said in held.items()
+            if said.action == APPROVE and said.group in mine and said.expires_s > now_s
+        }  # fmt: skip
 
     def signed_by(self, device: bytes, aad: bytes, body: bytes, sign1: bytes) -> bool:
         """Whether this device signed these bytes as this kind of record."""
         return device in self.devices and self._verifies(self.devices[device][0], aad, body, sign1)
 
-    def _people(self, aad: bytes, body: bytes, sign1s: list[bytes], by: Roster, role: str, at_s: int) -> set[str]:
-        """The different people with this role whose signatures hold."""
-        found = set()
+    def _people(self, aad: bytes, body: bytes, sign1s: list[bytes], role: str, at_s: int,
+                first: Roster | None = None) -> set[str]:  # fmt: skip
+        """The different people with this role on the newest roster (or the first one) whose signatures hold."""
+        by = self.rosters.get(self.newest, first)
+        found, staff = set(), {} if by is None else by.staff
         for sign1 in sign1s:
-            key, person, roles, expiry = by.staff.get(_kid_of(sign1), (b"", "", [], 0))
+            key, person, roles, expiry = staff.get(_kid_of(sign1), (b"", "", [], 0))
             if role in roles and expiry > at_s and self._verifies(key, aad, body, sign1):
                 found.add(person)
         return found
@@ -256,8 +253,7 @@ def _same(wrote: str, shown: str) -> bool:
     if wrote.isprintable() and unicodedata.is_normalized("NFC", wrote):
         return wrote.strip() == shown
     both = [unicodedata.normalize("NFKC", text) for text in (wrote, shown)]
-    wrote, shown = ("".join(one for one in text if unicodedata.category(one)[0] in "LN") for text in both)
-    return wrote == shown
+    return len({"".join(one for one in text if unicodedata.category(one)[0] in "LN") for text in both}) == 1
 
 
 def _kid(key: bytes) -> bytes:
@@ -297,9 +293,8 @@ def _open(sealed: bytes, private: bytes) -> bytes:
         mix_hash(data)
         return opened
 
-    mix_hash(b"perch/envelope/1")
-    mix_hash(nacl.bindings.crypto_scalarmult_base(private))
-    mix_hash(sealed[:32])
+    for known in (b"perch/envelope/1", nacl.bindings.crypto_scalarmult_base(private), sealed[:32]):
+        mix_hash(known)
     mix_key(sealed[:32])
     mix_key(take(sealed[32:80]))
     return take(sealed[80:])

@@ -93,7 +93,7 @@ class Watch:
             self.screens.read(self.world.devices[entry.who])
         elif entry.kind == "report" and self.canaries is not None:
             self.canaries.look(str(entry.fields["words"]).encode(), "a report of the hub")
-        if entry.kind in ("fault", "attack") and str(entry.fields.get("name", "")) in EDITS:
+        if str(entry.fields.get({"fault": "name", "attack": "kind"}.get(entry.kind, ""), "")) in EDITS:
             self.hub.lenient = True
         elif entry.kind == "fault" and str(entry.fields.get("name", "")) in ROT:
             box = self.world.devices.get(entry.who) or self.world.of_learner.get(entry.who)
@@ -111,6 +111,10 @@ class Watch:
             self.devices.settled()
             self.screens.settled(whole)
         self._open.close()
+
+    def forget(self) -> None:
+        """What was said may be said again."""
+        self._said.clear()
 
     def fail(self, invariant: str, words: str) -> None:
         """A promise is broken: said once, with the moment."""

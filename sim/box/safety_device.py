@@ -252,7 +252,7 @@ class DeviceWatch:
         count = 0
         for name in sorted(kept.flash.names("journal/")):
             at = 0
-            for body in _records(bytes(kept.flash.blobs[name])):
+            for body in records(bytes(kept.flash.blobs[name])):
                 seq, digest = cbor2.loads(body)[0], hashlib.sha256(body).digest()
                 if seq < kept.durable and kept.hashes[seq] != digest:
                     raise Wrong("S8", f"journal entry {seq} is another one than before")
@@ -320,7 +320,7 @@ class DeviceWatch:
         return self.world.ledger.name(item)
 
 
-def _records(data: bytes) -> Iterator[bytes]:
+def records(data: bytes) -> Iterator[bytes]:
     """The entries of a segment (length u16, CRC-32, entry), up to the first that is not whole."""
     at = 0
     while at + 6 <= len(data):
