@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sim.box.world import World
 
 UNDECIDED = ("ingested", "pending", "claimed", "awaiting_second")
+DECISIONS = ("approve", "return", "reject", "recall")  # after which lists are new
 JOURNAL_AFTER_LIFT_MAX = 2  # what a device writes after its last word: that it was lifted, and the next seat
 
 SESSION_MS_MAX = 3000  # L4
@@ -37,8 +38,14 @@ def pending(world: World) -> str:
         for state in UNDECIDED:
             for item in items.in_state(tx, state, 1):
                 return f"{world.ledger.name(item.id)} is {state} at the hub"
+    decided_ms = next((one.at_ms for one in reversed(world.trace.entries) if one.kind in DECISIONS), -1)
+    seated_ms = {one.box.name: one.seated_ms for one in world.docks.all if one.seated_ms is not None}
     for learner, box in world.of_learner.items():
-        if learner not in world.gone and (reason := _of_device(box, world)):
+        if learner in world.gone:
+            continue
+        if seated_ms.get(box.name, -1) < decided_ms:
+            return f"{box.name}: has not docked since the last decision"
+        if reason := _of_device(box, world):
             return f"{box.name}: {reason}"
     return ""
 
