@@ -75,10 +75,15 @@ class Device:
 
     def _recover(self) -> None:
         """Take up what a cut left: each step is the same as when it was first tried."""
+        self.drafts.drop_sent(self.outbox)
+        for part in (self.identity, self.journal, self.outbox, self.inbox, self.drafts):
+            for name in part.damaged:
+                self.storage.remove(name)
+                self.log("damaged", name)
+            part.damaged = []
         newest = self.outbox.in_order()[-1:]
         if newest and not self._journaled(newest[0].item):
             self.log("write" if newest[0].blob is None else "record", outbox.name_of(newest[0].item))
-        self.drafts.drop_sent(self.outbox)
         try:
             self.apply_list()
         except OSError:

@@ -21,7 +21,6 @@ from protocol.session import RESUME, Session
 from protocol.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from firmware.device import Device
@@ -82,36 +81,29 @@ class Dock:
 
     def receive(self, data: bytes, now: int) -> None:
         """Bytes as they came from the wire."""
-        self._with_room(self._receive, data, now)
+        if now >= self._rest_until:
+            try:
+                self.stack.receive(data, now)
+                self._events(now)
+            except OSError:
+                self._full(now)
 
     def tick(self, now: int) -> None:
         """Let time pass; call at next_deadline() at the latest."""
-        self._with_room(self._tick, b"", now)
+        if now >= self._rest_until:
+            try:
+                self.stack.tick(now)
+                if self._sync is not None:
+                    self._sync.tick(now)
+                self._events(now)
+            except OSError:
+                self._full(now)
 
-    def _with_room(self, step: "Callable[[bytes, int], bytes]", data: bytes, now: int) -> bytes:
-        """One step of the docking; a card that takes nothing ends it by name, and the next begins after a rest."""
-        if now < self._rest_until:
-            return b""
-        try:
-            return step(data, now)
-        except OSError as error:
-            self.device.card_full(error)
-            self._end("CardFull", now)
-            self.device.full = True  # whatever the journal still took
-            self._rest_until = now + limits.FULL_REST_MS
-            return b""
-
-    def _receive(self, data: bytes, now: int) -> bytes:
-        self.stack.receive(data, now)
-        self._events(now)
-        return b""
-
-    def _tick(self, data: bytes, now: int) -> bytes:
-        self.stack.tick(now)
-        if self._sync is not None:
-            self._sync.tick(now)
-        self._events(now)
-        return b""
+    def _full(self, now: int) -> None:
+        """A card that takes nothing ends a docking by name, and the next one begins after a rest."""
+        self._end("CardFull", now)
+        self.device.full = True  # whatever the journal still took
+        self._rest_until = now + limits.FULL_REST_MS
 
     def next_deadline(self) -> "int | None":
         """When tick() and to_send() are due."""
@@ -124,9 +116,15 @@ class Dock:
 
     def to_send(self, now: int) -> bytes:
         """Wire bytes that are due, about one burst; empty when there is nothing to say."""
-        return self._with_room(self._to_send, b"", now)
+        if now < self._rest_until:
+            return b""
+        try:
+            return self._to_send(now)
+        except OSError:
+            self._full(now)
+            return b""
 
-    def _to_send(self, data: bytes, now: int) -> bytes:
+    def _to_send(self, now: int) -> bytes:
         if self._unkept:
             self._unkept -= 1
             if not self._unkept:

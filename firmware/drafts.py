@@ -9,7 +9,7 @@ from binascii import hexlify
 
 from firmware import limits
 from firmware.identity import Identity
-from firmware.storage import Storage
+from firmware.storage import Storage, put, take
 from protocol import cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
@@ -30,13 +30,18 @@ class Drafts:
     def __init__(self, storage: Storage, identity: Identity) -> None:
         self._storage = storage
         self._identity = identity
+        self.damaged: list[str] = []  # files that are not what was written there
+
+    def _read(self, name: str) -> "tuple[str, int]":
+        """(text, counter at the time); ("", 0) when there is nothing, or nothing that can be trusted."""
+        stored = take(self._storage, name, self.damaged)
+        return ("", 0) if stored is None else cbor.loads(stored)
 
     def _name(self, key: str) -> str:
         return FOLDER + hexlify(self._identity.backend.sha256(key.encode())[:16]).decode()
 
     def load(self, key: str) -> str:
-        stored = self._storage.read(self._name(key))
-        return "" if stored is None else str(cbor.loads(stored)[0])
+        return self._read(self._name(key))[0]
 
     def save(self, key: str, text: str) -> None:
         name = self._name(key)
@@ -48,19 +53,19 @@ class Drafts:
         kept = self._storage.names(FOLDER)
         if name not in kept and len(kept) >= limits.DRAFTS_MAX:
             raise DraftTooLong(f"more than {limits.DRAFTS_MAX} drafts")
-        self._storage.write(name, cbor.dumps([text, self._identity.next_counter]))
+        put(self._storage, name, cbor.dumps([text, self._identity.next_counter]))
 
     def drop_text(self, text: str) -> None:
         """Forget the drafts of exactly this text: it was just saved as a post."""
         for name in self._storage.names(FOLDER):
-            if cbor.loads(self._storage.read(name) or b"\x82\x60\x00")[0] == text:
+            if self._read(name)[0] == text:
                 self._storage.remove(name)
 
     def drop_sent(self, outbox: "Outbox") -> None:
         """At start: forget drafts whose text was saved after they were."""
         for name in self._storage.names(FOLDER):
-            text, counter = cbor.loads(self._storage.read(name) or b"\x82\x60\x00")
+            text, counter = self._read(name)
             for own in outbox.own.values():
-                if own.counter >= counter and text and outbox.text(own.item) == text:
+                if text and own.counter >= counter and outbox.text(own.item) == text:
                     self._storage.remove(name)
                     break

@@ -6,9 +6,9 @@ that staff confirmed with it, in one file, so that there is never one without th
 come back with; losing it, or keeping an old one, costs nothing).
 """
 
-from firmware.storage import Storage
+from firmware.storage import Damaged, Storage, put, take
 from protocol import cbor, crypto
-from protocol.compat import TYPE_CHECKING
+from protocol.compat import TYPE_CHECKING, const
 from protocol.errors import Misuse, Refusal
 from protocol.records import certificate as certificates
 from protocol.records import roster as rosters
@@ -26,6 +26,8 @@ ENROLMENT = "keys/enrolment"
 ROSTER = "keys/roster"
 COUNTER = "keys/counter"
 TICKET = "keys/ticket"
+COUNTERS_SKIPPED = const(1000)  # where the counter's file is damaged: a year of writing has fewer
+_KEYS_BYTES = const(69)  # two strings of 32 bytes in CBOR
 
 
 class NotEnrolled(Refusal):
@@ -33,21 +35,27 @@ class NotEnrolled(Refusal):
 
 
 class Identity:
-    """The device's keys, certificate and newest roster; every change is one atomic write."""
+    """The device's keys, certificate and newest roster; every change is one atomic write.
+
+    Making it raises Damaged when the file of the keys is: the device is then nobody, and has to be enrolled anew.
+    """
 
     def __init__(self, storage: Storage, random: "Random", backend: "Any" = None) -> None:
         self._storage = storage
         self.backend = backend or crypto.default()
+        self.damaged: list[str] = []  # files that are not what was written there
         self._load_keys(random)
         self.certificate: "Certificate | None" = None
         self.roster: "Roster | None" = None
-        stored = storage.read(ENROLMENT)
+        stored = take(storage, ENROLMENT, self.damaged)
         if stored is not None:
             certificate, first = cbor.loads(stored)
             self.certificate = Certificate.decode(unpack_signed(certificate)[0])
-            newest = storage.read(ROSTER)
+            if (self.certificate.ed25519, self.certificate.x25519) != (self.ed25519, self.x25519):
+                raise Damaged(DEVICE + " is not what the certificate was made for")
+            newest = take(storage, ROSTER, self.damaged)
             self.roster = rosters.Roster.decode(unpack_signed(newest or first)[0])
-        counter = storage.read(COUNTER)
+        counter = take(storage, COUNTER, self.damaged)
         self._counter = 1 if counter is None else int(cbor.loads(counter))
         ticket = storage.read(TICKET) or b""
         self.ticket = ticket if len(ticket) == 32 and self.enrolled else b""
@@ -57,10 +65,18 @@ class Identity:
         if stored is None:
             stored = cbor.dumps([random(32), random(32)])
             self._storage.write(DEVICE, stored)
+        if len(stored) != _KEYS_BYTES or stored[:3] + stored[35:37] != b"\x82\x58\x20\x58\x20":
+            raise Damaged(DEVICE + " is damaged")
         self.seed, self.x25519_private = cbor.loads(stored)
         self.ed25519: bytes = self.backend.public_key(self.seed)
         self.x25519: bytes = self.backend.x25519(self.x25519_private, b"\x09" + bytes(31))
         self.device: bytes = self.backend.sha256(self.ed25519)[:8]
+
+    def past(self, counter: int) -> None:
+        """The next envelope's counter is above `counter`, the highest of those here, whatever its file says."""
+        if COUNTER in self.damaged:
+            counter += COUNTERS_SKIPPED  # the highest one may be of an entry that is lost as well
+        self._counter = max(self._counter, counter + 1)
 
     @property
     def enrolled(self) -> bool:
@@ -89,14 +105,14 @@ class Identity:
         self._storage.remove(ROSTER)
         self._storage.remove(TICKET)
         self.ticket = b""
-        self._storage.write(ENROLMENT, cbor.dumps([certificate, signed_rosters[-1]]))
+        put(self._storage, ENROLMENT, cbor.dumps([certificate, signed_rosters[-1]]))
         self.certificate, self.roster = decoded, newest
 
     def accept_roster(self, signed: bytes) -> "Roster":
         """Take the next roster: one version up, signed by two administrators of the present one."""
         _, present = self.need()
         newer = rosters.accept(present, signed)
-        self._storage.write(ROSTER, signed)
+        put(self._storage, ROSTER, signed)
         self.roster = newer
         return newer
 
@@ -110,7 +126,7 @@ class Identity:
     def reserve_counter(self) -> int:
         """The next counter, spent durably before anyone sees it: a cut may skip one, never repeat one."""
         counter = self._counter
-        self._storage.write(COUNTER, cbor.dumps(counter + 1))
+        put(self._storage, COUNTER, cbor.dumps(counter + 1))
         self._counter = counter + 1
         return counter
 

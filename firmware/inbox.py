@@ -3,7 +3,8 @@
 `state/list` is the newest delivery list; `inbox/<item>` a bundle with the digest of the statement
 that passed the gate. Nothing is handed to the page that is not on the newest list with exactly
 that statement, whose bundle did not pass protocol.records.gate against the present staff, or
-whose blob was not read back in full and found to be the one that staff signed.
+whose blob was not read back in full since the start and found to be the one that staff signed.
+A file that is damaged is as one that never came: the next docking asks for it again.
 
 Accepting a list is one write. What is no longer on it is invisible from that write on; removing
 its files and queueing the receipt for it come after and are taken up again at every start.
@@ -14,7 +15,7 @@ from binascii import unhexlify
 from firmware import limits
 from firmware.identity import Identity
 from firmware.outbox import name_of, title_of
-from firmware.storage import Storage
+from firmware.storage import Damaged, Storage, put, take
 from protocol import blob, cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Refusal
@@ -22,7 +23,7 @@ from protocol.records import delivery_list, gate, signing
 from protocol.records.bundle import Bundle
 from protocol.records.receipt import COMMITTED, REMOVED
 from protocol.records.signing import unpack_signed
-from protocol.records.statement import STILL, VIDEO, Statement
+from protocol.records.statement import STILL, TEXT, VIDEO, Statement
 
 if TYPE_CHECKING:
 
@@ -85,20 +86,46 @@ class Inbox:
         self.held: dict[bytes, Held] = {}
         self.list: "DeliveryList | None" = None
         self._staff: "tuple[Roster | None, bytes]" = (None, b"")
-        stored = storage.read(LIST)
-        if stored is not None:
-            self.list = delivery_list.DeliveryList.decode(unpack_signed(stored)[0])
-        for name in storage.names(FOLDER):
-            self._open_stored(unhexlify(name[len(FOLDER) :]), name)
+        self.damaged: list[str] = []  # files that are not what was written there
+        for name in [LIST] + storage.names(FOLDER):
+            try:
+                self._open_stored(name)
+            except (Refusal, ValueError):
+                self.damaged.append(name)
 
-    def _open_stored(self, item: bytes, name: str) -> None:
-        statement_digest, staff, data = cbor.loads(self._storage.read(name) or b"")
-        bundle = Bundle.decode(data)
-        held = Held(item, statement_digest, staff, Statement.decode(bundle.statement), text_of(bundle))
-        seen = self._storage.read(SEEN + name_of(item))
+    def _open_stored(self, name: str) -> None:
+        if name == LIST:
+            stored = take(self._storage, name)
+            self.list = None if stored is None else delivery_list.DeliveryList.decode(unpack_signed(stored)[0])
+            return
+        item = unhexlify(name[len(FOLDER) :])
+        digest, staff, _, bundle, statement = self._read(item)
+        held = Held(item, digest, staff, statement, text_of(bundle))
+        seen = take(self._storage, SEEN + name_of(item), self.damaged)
         if seen is not None:
-            held.seen_s, held.verified, held.receipted = cbor.loads(seen)
+            held.seen_s, held.receipted = cbor.loads(seen)
         self.held[item] = held
+
+    def _read(self, item: bytes) -> "tuple[bytes, bytes, bytes, Bundle, Statement]":
+        """(statement's digest, staff, the bundle as it came, bundle, statement), the text held to the statement.
+
+        Raises Damaged, or what else is wrong with it; it is missing from then on, so that the next docking asks for it.
+        """
+        name = FOLDER + name_of(item)
+        try:
+            digest, staff, data = cbor.loads(take(self._storage, name) or b"")
+            bundle = Bundle.decode(data)
+            statement = Statement.decode(bundle.statement)
+            row = statement.rendition(TEXT)
+            text = None if row is None else row.digest
+            shown = None if bundle.text is None else signing.digest(bundle.text)
+            if (signing.digest(bundle.statement), statement.item, shown) != (digest, item, text):
+                raise Damaged(name)
+            return digest, staff, data, bundle, statement
+        except Refusal:
+            self.held.pop(item, None)
+            self._storage.remove(name)
+            raise
 
     # -- the list ---------------------------------------------------------------------------
 
@@ -111,7 +138,7 @@ class Inbox:
         certificate, roster = self._identity.need()
         newer = delivery_list.accept(self.list, signed, roster.hub_ed25519, self._identity.device, certificate.wing)
         self.list = newer  # first: what it recalls is out of sight even where a full card does not take it
-        self._storage.write(LIST, signed)
+        put(self._storage, LIST, signed)
         return newer
 
     def missing(self) -> "list[bytes]":
@@ -124,14 +151,16 @@ class Inbox:
         return sorted(found)
 
     def gone(self) -> "list[Held]":
-        """Bundles still in storage that the list no longer names with this statement."""
+        """Bundles still in storage that the list no longer names with this statement; none when its file is damaged."""
+        if self.list is None:
+            return []
         listed = self.listed()
         return [held for held in self.in_order() if listed.get(held.item) != held.statement]
 
     def remove(self, held: Held) -> None:
         """Forget a recalled bundle: the receipt is queued first, so that a cut can lose neither."""
         name = name_of(held.item)
-        self._storage.write(RECEIPT + name, cbor.dumps([held.statement, REMOVED]))
+        put(self._storage, RECEIPT + name, cbor.dumps([held.statement, REMOVED]))
         self._storage.remove(FOLDER + name)
         self._storage.remove(SEEN + name)
         del self.held[held.item]
@@ -167,7 +196,7 @@ class Inbox:
         name = name_of(statement.item)
         if before is not None:
             self._storage.remove(SEEN + name)  # decided anew: unread, unverified, without a receipt
-        self._storage.write(FOLDER + name, cbor.dumps([digest, staff, data]))
+        put(self._storage, FOLDER + name, cbor.dumps([digest, staff, data]))
         self.held[statement.item] = held
         self._storage.remove(RECEIPT + name)
         return statement.item
@@ -197,27 +226,27 @@ class Inbox:
 
     def _check_again(self, held: Held, staff: bytes) -> bool:
         certificate, roster = self._identity.need()
-        name = FOLDER + name_of(held.item)
-        data = cbor.loads(self._storage.read(name) or b"")[2]
         if self.list is None:
             return False
         try:
-            gate.check(Bundle.decode(data), roster, self.list, certificate.learner, certificate.wing)
+            _, _, data, bundle, _ = self._read(held.item)
+            gate.check(bundle, roster, self.list, certificate.learner, certificate.wing)
         except Refusal:
             return False
         held.staff = staff
         try:
-            self._storage.write(name, cbor.dumps([held.statement, staff, data]))
+            put(self._storage, FOLDER + name_of(held.item), cbor.dumps([held.statement, staff, data]))
         except OSError:
             pass  # a full card: checked again after the next start
         return True
 
     def bundle(self, item: bytes) -> Bundle:
-        """The stored bundle of a shown item, for its text and its words."""
-        return Bundle.decode(cbor.loads(self._storage.read(FOLDER + name_of(item)) or b"")[2])
+        """The stored bundle of a shown item, for its text; a refusal when it was damaged since the start."""
+        return self._read(item)[3]
 
     def statement(self, item: bytes) -> Statement:
-        return Statement.decode(self.bundle(item).statement)
+        """As `bundle`: for the words of staff."""
+        return self._read(item)[4]
 
     # -- blobs ------------------------------------------------------------------------------
 
@@ -235,7 +264,7 @@ class Inbox:
         return self._storage.blob_size(BLOB + name_of(root)) > 0
 
     def verify_blob(self, held: Held, root: bytes, size: int) -> None:
-        """Read a blob back in full before it is shown the first time; remembered once it was right."""
+        """Read a blob back in full before it is shown the first time since the start."""
         if root in held.verified:
             return
         name = BLOB + name_of(root)
@@ -249,7 +278,6 @@ class Inbox:
             self._storage.remove(name)  # the next docking fetches it again
             raise BlobDiffers(name_of(root))
         held.verified.append(root)
-        self._write_seen(held)
 
     def mark_seen(self, held: Held, clock_s: int) -> None:
         if held.seen_s is None:
@@ -258,7 +286,7 @@ class Inbox:
 
     def _write_seen(self, held: Held) -> None:
         try:
-            self._storage.write(SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.verified, held.receipted]))
+            put(self._storage, SEEN + name_of(held.item), cbor.dumps([held.seen_s, held.receipted]))
         except OSError:
             pass  # a full card: known until the device starts again, and nothing hangs on it
 
@@ -268,9 +296,13 @@ class Inbox:
         """(item, statement digest, state) that the hub has not confirmed: of what came, and of what went."""
         found = []
         for name in self._storage.names(RECEIPT):
-            item = unhexlify(name[len(RECEIPT) :])
+            try:
+                item = unhexlify(name[len(RECEIPT) :])
+                digest, state = cbor.loads(take(self._storage, name) or b"")
+            except (Refusal, ValueError):
+                self._storage.remove(name)  # damaged: the hub goes without it
+                continue
             if item not in self.held:
-                digest, state = cbor.loads(self._storage.read(name) or b"")
                 found.append((item, digest, state))
         for held in self.in_order():
             if not held.receipted:

@@ -3,13 +3,14 @@
 Entries go into segment files of JOURNAL_SEGMENT_ENTRIES_MAX entries, each appended as
 length (u16) | CRC-32 (u32) | entry and synced before the call returns. A power cut leaves a
 torn tail that fails its CRC; the next entry is written over it. Nothing is dropped before the
-hub's custody, and some segments are kept after it for the learner to read.
+hub's custody, and some segments are kept after it for the learner to read. `state/journal` has the
+number and the hash that the hub's journal ends with, so that a damaged file never forks from it.
 """
 
 import binascii
 
 from firmware import limits
-from firmware.storage import Storage
+from firmware.storage import Storage, put, take
 from protocol import cbor
 from protocol.compat import TYPE_CHECKING
 from protocol.records.journal import FIRST_PREV, JournalEntry, pack_batch
@@ -31,22 +32,26 @@ def _segment_name(first: int) -> str:
 
 
 def _records(storage: Storage, name: str) -> "Iterator[tuple[bytes, int]]":
-    """Each whole record of a segment and where the next one belongs; a small heap never holds a segment."""
+    """Each whole record of a segment and where the next one belongs; a small heap never holds a segment.
+
+    A damaged record costs itself: the next whole one is looked for behind it.
+    """
     at = 0
+    lost = 0
     size = storage.blob_size(name)
-    while at + _HEADER_BYTES <= size:
+    while at + _HEADER_BYTES <= size and lost < limits.JOURNAL_LOST_BYTES_MAX:
         head = storage.blob_read(name, at, _PEEK_BYTES)
         length = int.from_bytes(head[:2], "big")
-        start = at + _HEADER_BYTES
-        at = start + length
-        if length == 0 or at > size:
-            return
-        record = head[_HEADER_BYTES : _HEADER_BYTES + length]
-        if len(record) < length:
-            record = storage.blob_read(name, start, length)
-        if binascii.crc32(record) != int.from_bytes(head[2:6], "big"):
-            return
-        yield record, at
+        end = at + _HEADER_BYTES + length
+        record = head[_HEADER_BYTES : _HEADER_BYTES + length] if 0 < length and end <= size else b""
+        if record and len(record) < length:
+            record = storage.blob_read(name, at + _HEADER_BYTES, length)
+        if record and binascii.crc32(record) == int.from_bytes(head[2:6], "big"):
+            at, lost = end, 0
+            yield record, at
+        else:
+            at += 1
+            lost += 1
 
 
 class Journal:
@@ -58,8 +63,10 @@ class Journal:
         self.head = FIRST_PREV
         self._first = 0  # first sequence number of the newest segment
         self._offset = 0
-        custody = storage.read(CUSTODY)
-        self.custody_next = 0 if custody is None else int(cbor.loads(custody))
+        self.damaged: list[str] = []  # files that are not what was written there
+        # without it all of the journal is handed over again, and the hub knows it
+        custody = cbor.loads(take(storage, CUSTODY, self.damaged) or b"\x82\x00\x40")
+        self.custody_next: int = custody[0]
         segments = storage.names(FOLDER)
         while segments:
             name = segments.pop()
@@ -72,6 +79,9 @@ class Journal:
                 self.next_seq, self.head = last.seq + 1, last.hash()
                 break
             storage.remove(name)  # made, and cut before its first entry was durable
+        if self.next_seq < self.custody_next:
+            self._first, self._offset = self.custody_next, 0
+            self.next_seq, self.head = custody
 
     def append(self, clock_s: int, action: str, detail: str = "") -> int:
         """Record one action, durably; returns its sequence number. Details are ids and names, never content."""
@@ -124,9 +134,11 @@ class Journal:
         """The hub has committed everything up to and with `seq`; old segments beyond the kept ones go."""
         if seq < self.custody_next or seq >= self.next_seq:
             return
+        newest = self.entries(seq, 1)
         self.custody_next = seq + 1
         try:
-            self._storage.write(CUSTODY, cbor.dumps(seq + 1))
+            if newest and newest[0].seq == seq:
+                put(self._storage, CUSTODY, cbor.dumps([seq + 1, newest[0].hash()]))
         except OSError:
             pass  # a full card: handed over again after a start, and the hub knows them
         segments = self._storage.names(FOLDER)

@@ -4,6 +4,7 @@ from protocol.compat import const
 
 # what is kept
 JOURNAL_SEGMENT_ENTRIES_MAX = const(64)  # one file of the journal; reading the newest at start stays under 20 KiB
+JOURNAL_LOST_BYTES_MAX = const(512)  # looked through for the next whole entry behind a damaged one
 JOURNAL_BATCH_ENTRIES = const(8)  # handed over at a time: a batch is one packet, and has to fit a torn heap
 JOURNAL_SEGMENTS_KEPT = const(8)  # after the hub has them: so the learner can read about the last weeks
 UNLOGGED_MAX = const(64)  # actions that wait for a full card to have room for them
@@ -32,6 +33,7 @@ BUNDLE_WAIT_MS = const(6000)  # for a bundle that was asked for; then it is aske
 FULL_REST_MS = const(30000)  # after a docking that a full card ended, before the next
 REST_MS = const(3000)  # between two looks for new work once everything is settled
 ANSWERS_MAX = const(33)  # what the hub asked for and has not got: a manifest and WANT_CHUNKS_MAX chunks
+WANTS_AGAIN_MAX = const(6)  # of the hub for what it has been given; then the recording is looked at for damage
 VAIN_WANTS_MAX = const(4)  # wants for chunks that nothing answered; then the blob waits for the next docking
 EVENT_TURNS_MAX = const(64)  # events taken before the wire has its turn again
 ROOM_BYTES = const(4096 + 6)  # a chunk and its header, kept for life: a torn heap may have no such block later

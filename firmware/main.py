@@ -200,7 +200,7 @@ def main(argv: "list[str]", open_port: "OpenPort | None" = None) -> int:
     except KeyboardInterrupt:
         return 0
     except (OSError, Refusal) as error:
-        print("device: cannot go on with " + given["data"] + ": " + str(error))
+        print("device: cannot go on with " + given["data"] + ": " + type(error).__name__ + ": " + str(error))
         return 1
     return 0
 

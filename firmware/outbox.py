@@ -11,10 +11,10 @@ from binascii import hexlify, unhexlify
 
 from firmware import limits
 from firmware.identity import Identity
-from firmware.storage import Storage
+from firmware.storage import Damaged, Storage, put, take
 from protocol import cbor
 from protocol.compat import TYPE_CHECKING, const
-from protocol.errors import Misuse, Refusal
+from protocol.errors import Refusal
 from protocol.limits import OUTBOX_ENVELOPES_MAX
 from protocol.records import envelope
 
@@ -89,15 +89,20 @@ class Outbox:
         self._storage = storage
         self._identity = identity
         self.own: dict[bytes, Own] = {}
+        self.damaged: list[str] = []  # files that are not what was written there
         for name in storage.names(FOLDER):
-            entry = self._read(name)
-            item = unhexlify(name[len(FOLDER) :])
-            self.own[item] = Own(item, entry)
+            try:
+                item = unhexlify(name[len(FOLDER) :])
+                self.own[item] = Own(item, self._read(name))
+            except (Refusal, ValueError):
+                self.damaged.append(name)
+        identity.past(max([own.counter for own in self.own.values()] or [0]))
 
     def _read(self, name: str) -> "dict[int, object]":
-        stored = self._storage.read(name)
+        """Raises Damaged, also when it went away."""
+        stored = take(self._storage, name)
         if stored is None:
-            raise Misuse("no own entry " + name)
+            raise Damaged(name)
         entry: "dict[int, object]" = cbor.loads(stored)
         return entry
 
@@ -129,24 +134,32 @@ class Outbox:
             _SEALED: sealed, _COUNTER: counter, _KIND: kind, _GROUP: group, _PARENT: parent, _TEXT: text,
             _BLOB: blob, _TIMES: [clock_s, None, None, None, None], _STATE: SAVED, _REFUSAL: None, _SEEN: False,
         }
-        self._storage.write(FOLDER + name_of(item), cbor.pieces(entry))
+        put(self._storage, FOLDER + name_of(item), cbor.pieces(entry))
         self.own[item] = Own(item, entry)
         return bytes(item)
 
     def sealed(self, item: bytes) -> "bytes | None":
-        """The envelope as it goes to the hub; None when the hub has it."""
-        return self._read(FOLDER + name_of(item)).get(_SEALED)  # type: ignore[return-value]
+        """The envelope as it goes to the hub; None when the hub has it, or its file is damaged."""
+        try:
+            return self._read(FOLDER + name_of(item)).get(_SEALED)  # type: ignore[return-value]
+        except Damaged:
+            return None
 
     def text(self, item: bytes) -> str:
+        """Raises Damaged."""
         return str(self._read(FOLDER + name_of(item))[_TEXT])
 
     def _rewrite(self, item: bytes, changes: "dict[int, object]", drop_sealed: bool = False) -> None:
         name = FOLDER + name_of(item)
-        entry = self._read(name)
+        try:
+            entry = self._read(name)
+        except Damaged:  # since the start: the next one takes it away and says so
+            del self.own[item]
+            return
         if drop_sealed and _SEALED in entry:
             del entry[_SEALED]
         entry.update(changes)
-        self._storage.write(name, cbor.pieces(entry))
+        put(self._storage, name, cbor.pieces(entry))
         self.own[item] = Own(item, entry)
 
     def custody(self, item: bytes, refusal: "str | None", hub_s: int) -> bool:

@@ -29,6 +29,8 @@ class Sending:
         self._current: "bytes | None" = None
         self._tries: dict[bytes, int] = {}
         self._answers: "list[tuple[bytes, int, int]]" = []  # (root, size, chunk index)
+        self._asked = (b"", -1)  # root and newest chunk that the hub asked for ...
+        self._again = 0  # ... and how often it has asked for nothing newer since
         self._at = -1  # bytes of the first answer that have gone, -1 before its packet was begun
 
     def begin(self) -> None:
@@ -61,12 +63,15 @@ class Sending:
         return False
 
     def sendable(self) -> "list[outbox.Own]":
-        """What waits, without replies to own threads that staff have not approved: the hub could not place them."""
+        """What waits, without replies to own threads that are not decided: the hub could not place them yet.
+
+        One to a thread that came back goes up: the hub refuses it, and so the learner has it back.
+        """
         kept = self._device.outbox
         found = []
         for own in kept.unsent():
             root = None if own.parent is None else kept.own.get(own.parent)
-            if root is None or root.state in (outbox.APPROVED, outbox.DELIVERED):
+            if root is None or root.state >= outbox.APPROVED:
                 found.append(own)
         return found
 
@@ -84,8 +89,20 @@ class Sending:
     def want(self, want: blob.Want, now: int) -> None:
         """The hub asks for chunks of an own blob, or for its manifest; what is not ours is ignored."""
         own = self._device.outbox.sending_root(want.root)
-        if own is None or own.blob is None or own.blob[1] != want.size:
+        if own is None or not own.waiting or own.blob is None or own.blob[1] != want.size:
             return
+        first = -1 if want.first == blob.MANIFEST_INDEX else want.first
+        if self._asked[0] != want.root or first > self._asked[1]:
+            self._asked, self._again = (want.root, first), 0
+        self._again += 1
+        if self._again > limits.WANTS_AGAIN_MAX:
+            self._again = 0
+            from firmware import mending  # seldom in a device's life: no heap for it otherwise
+
+            if not mending.is_whole(self._device.storage, want.root, want.size):
+                self._device.custody(own.item, "BlobDamaged", 0)
+                self.custody(own.item, "BlobDamaged")
+                return
         if want.first != blob.MANIFEST_INDEX:
             self._count(own.item, min(want.size, want.first * CHUNK_BYTES))
         for index in range(want.first, want.first + want.count):

@@ -14,6 +14,8 @@ Ports implement it on files (firmware/ports/posix.py); tests cut the power at ev
 Names are `folder/name` in lower-case letters, digits, `-` and `.`; folders are those of FOLDERS.
 """
 
+import binascii
+
 from protocol.compat import TYPE_CHECKING
 from protocol.errors import Misuse, Refusal
 
@@ -71,6 +73,41 @@ class Storage:
     def blob_commit(self, part: str, final: str) -> None:
         """Sync a large file and give it its final name: atomic and durable; replaces what was there."""
         raise NotImplementedError
+
+
+class Damaged(Refusal):
+    """A small file is not what was written there: a worn card, or somebody's hand. Its name is the message."""
+
+
+_CRC_BYTES = 4
+
+
+def put(storage: Storage, name: str, data: "bytes | Sequence[bytes | bytearray]") -> None:
+    """As storage.write, with a CRC-32 behind the bytes."""
+    pieces = [data] if isinstance(data, bytes) else list(data)
+    crc = 0
+    for piece in pieces:
+        crc = binascii.crc32(piece, crc)
+    pieces.append(crc.to_bytes(_CRC_BYTES, "big"))
+    storage.write(name, pieces)
+
+
+def take(storage: Storage, name: str, damaged: "list[str] | None" = None) -> "bytes | None":
+    """The bytes that `put` wrote, or None when there is no such file.
+
+    When they are others: None as well, and the name in `damaged`; without such a list Damaged.
+    """
+    size = storage.blob_size(name) - _CRC_BYTES
+    if size < 0 and storage.read(name) is None:
+        return None
+    data = storage.blob_read(name, 0, max(0, size))  # not the whole and then a part of it: that takes twice the heap
+    if size >= 0 and binascii.crc32(data) == int.from_bytes(storage.blob_read(name, size, _CRC_BYTES), "big"):
+        return data
+    if damaged is None:
+        raise Damaged(name)
+    if name not in damaged:
+        damaged.append(name)
+    return None
 
 
 NAME_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-."

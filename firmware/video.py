@@ -5,6 +5,7 @@ recording alone, so that it never stands in the clear in storage and never in me
 """
 
 from firmware import outbox
+from firmware.inbox import BlobDiffers
 from protocol import blob
 from protocol.blob import PLAIN_BYTES, TAG_BYTES
 from protocol.compat import TYPE_CHECKING, const
@@ -131,6 +132,8 @@ class Recording:
 def own_media(device: "Device", own: "outbox.Own") -> "tuple[str, int, Callable[[int, int], bytes]]":
     """(media type, size, read(offset, n)) of an own recording, opened chunk by chunk."""
     root, sealed_size, media_type, key = own.blob  # type: ignore[misc]
+    if device.storage.blob_size("blob/" + outbox.name_of(root)) != sealed_size:
+        raise BlobDiffers(outbox.name_of(root))
     return media_type, plain_size(sealed_size), _Opened(device, root, key).read
 
 

@@ -6,6 +6,7 @@ Own writing is shown from the own copy, never from a bundle as well, so nothing 
 from firmware import outbox
 from firmware.inbox import text_of
 from protocol.compat import TYPE_CHECKING
+from protocol.errors import Refusal
 from protocol.records.statement import APPROVE, REJECT, RETURN
 
 if TYPE_CHECKING:
@@ -70,15 +71,23 @@ def _count(found: "dict[bytes, dict[str, Any]]", item: bytes, parent: "bytes | N
 
 
 def thread(device: "Device", root: bytes) -> "list[dict[str, Any]]":
-    rows = []
+    rows: "list[dict[str, Any]]" = []
     for held in _visible(device):
         if held.item == root or held.parent == root:
-            rows.append(_held_row(device, held))
+            _add(rows, _held_row, device, held)
     for own in device.outbox.own.values():
         if (own.item == root or own.parent == root) and own.state < outbox.RETURNED:
-            rows.append(_own_row(device, own))
+            _add(rows, _own_row, device, own)
     rows.sort(key=lambda row: (row["item"] != root, row["at"], row["item"]))
     return rows
+
+
+def _add(rows: "list[dict[str, Any]]", make: "Any", device: "Device", *of: "Any") -> None:
+    """One row more, unless its file was damaged since the start: the others are shown all the same."""
+    try:
+        rows.append(make(device, *of))
+    except Refusal:
+        pass
 
 
 def _held_row(device: "Device", held: "Held") -> "dict[str, Any]":
@@ -149,13 +158,13 @@ def returned(device: "Device") -> "list[dict[str, Any]]":
 
     When the hub's list says that staff sent an item back and their statement is not here yet, words are "".
     """
-    rows = []
+    rows: "list[dict[str, Any]]" = []
     shown = {held.item: held for held in device.inbox.shown()}
     for own in device.outbox.in_order():
         held = shown.get(own.item)
         decided = held is not None and held.action in (RETURN, REJECT)
         if own.state >= outbox.RETURNED or decided:
-            rows.append(_returned_row(device, own, held if decided else None))
+            _add(rows, _returned_row, device, own, held if decided else None)
     rows.reverse()
     return rows
 

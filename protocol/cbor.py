@@ -108,6 +108,15 @@ def dumps(value: "Any") -> bytes:
     return bytes(out)
 
 
+def pair(first: bytes, second: "Any") -> bytes:
+    """`dumps([first, second])` where `first` is long: it is copied once, not twice."""
+    head, rest = bytearray(), bytearray()
+    _head(head, 0x80, 2)
+    _head(head, 0x40, len(first))
+    _write(rest, second, CBOR_DEPTH_MAX - 1)
+    return b"".join([head, first, rest])
+
+
 def pieces(value: "dict[int, Any]") -> "list[bytes | bytearray]":
     """`dumps` of a map with small keys, in pieces: long byte strings are given as they are, and nothing is copied
     into one block, for which a small heap may have no room."""

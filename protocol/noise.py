@@ -267,10 +267,13 @@ class Handshake:
             raise Misuse("it is the other side's turn")
         return self._messages[self._turn]
 
-    def write(self, payload: bytes = b"") -> bytes:
-        """Our next handshake message; more than 65535 bytes of it raise Misuse before anything is done."""
+    def write(self, payload: bytes = b"", only: "list[bytes] | None" = None) -> bytes:
+        """Our next handshake message; more than 65535 bytes of it raise Misuse before anything is done.
+
+        `only`: a list with the payload alone; it is emptied, so that a small heap has the room before it needs it.
+        """
         tokens = self._start(True)
-        if len(payload) + 48 * tokens.count("s") + 48 > NOISE_MESSAGE_BYTES_MAX:
+        if len(only[0] if only else payload) + 48 * tokens.count("s") + 48 > NOISE_MESSAGE_BYTES_MAX:
             raise Misuse("a Noise message is at most 65535 bytes")
         out: list[bytes] = []
         try:
@@ -286,7 +289,8 @@ class Handshake:
                     out.append(bytes(self._symmetric.seal(self._s[1])))
                 else:
                     self._mix_token(token)
-            out.append(bytes(self._symmetric.seal(payload)))
+            sealed = self._symmetric.seal(only.pop() if only else payload)
+            out.append(sealed if isinstance(sealed, bytes) else bytes(sealed))
         except Refusal as error:
             self._dead = True
             raise NoiseError("the peer's keys are refused: " + str(error))
@@ -376,16 +380,16 @@ def public_of(private: bytes, backend: "crypto.Backend | None" = None) -> bytes:
 
 def seal_to(
     public: bytes,
-    plaintext: bytes,
+    plaintext: "bytes | list[bytes]",
     s: "Key",
     random: "Callable[[int], bytes]",
     prologue: bytes = b"",
     backend: "crypto.Backend | None" = None,
 ) -> bytes:
     """One message that only the holder of `public` can open and that names `s` as its sender: 96 bytes more
-    than the plaintext."""
+    than the plaintext. As a list of one, the plaintext is let go of once it is sealed."""
     handshake = Handshake(_SEAL, True, prologue, s=s, rs=public, random=random, backend=backend)
-    return handshake.write(plaintext)
+    return handshake.write(only=[plaintext] if isinstance(plaintext, bytes) else plaintext)
 
 
 def open_from(

@@ -104,7 +104,8 @@ def make(
 ) -> bytes:
     """The sealed envelope. Raises EnvelopeRefused when the content is out of shape."""
     body = content.encode()
-    signed = signing.pack_signed(body, [signing.sign(signing.ENVELOPE, ed25519_seed, ed25519_public, body)])
+    sign1 = signing.sign(signing.ENVELOPE, ed25519_seed, ed25519_public, body)
+    signed = [signing.pack_signed(body, [sign1])]
     body = b""  # a long text is sealed in a heap that has little room beside it
     return noise.seal_to(hub_x25519, signed, x25519_private, random, _PROLOGUE)
 

@@ -101,7 +101,7 @@ def signer(sign1: bytes) -> bytes:
 
 
 def pack_signed(body: bytes, sign1s: "list[bytes]") -> bytes:
-    return cbor.dumps([body, sign1s])
+    return cbor.pair(body, sign1s)
 
 
 def unpack_signed(data: bytes, bytes_max: int = RECORD_BYTES_MAX) -> "tuple[bytes, list[bytes]]":

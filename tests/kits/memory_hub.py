@@ -7,6 +7,7 @@ device speaks to it as to any MQTT peer. Runs on both interpreters.
 
 from protocol import blob, cbor, mqtt
 from protocol.enrol import EnrolHub
+from protocol.errors import Refusal
 from protocol.link import Link
 from protocol.records import envelope, journal, receipt, topics
 from protocol.records.hello import Hello, Status, Time
@@ -253,8 +254,12 @@ class HubSide:
             return
 
     def _take_chunk(self, payload, now):
-        self.fetch.receive(payload, now)
-        self._drain(now)
+        if self.fetch is not None:
+            try:
+                self.fetch.receive(payload, now)
+            except Refusal:
+                pass  # damaged on the device: asked for again
+            self._drain(now)
 
     def _drain(self, now):
         while self.fetch is not None:

@@ -68,7 +68,7 @@ class Witness:
         kept = storage.survivors(False).files.get("inbox/" + receipt.item.hex())
         if receipt.state == COMMITTED:
             assert kept is not None, "a receipt for what is not durable"
-            assert bytes(cbor.loads(kept)[0]) == receipt.statement, "a receipt for another statement"
+            assert bytes(cbor.loads(kept[:-4])[0]) == receipt.statement, "a receipt for another statement"
         else:
             assert kept is None, "a receipt of removal for what is still there"
 
@@ -139,7 +139,7 @@ class Witness:
 
     def _on_device(self, one: Saved, left: FaultyStorage) -> bool:
         stored = left.files.get("own/" + one.item.hex())
-        if stored is None or one.sealed not in list(cbor.loads(stored).values()):
+        if stored is None or one.sealed not in list(cbor.loads(stored[:-4]).values()):
             return False
         return one.blob_root is None or bytes(left.blobs.get("blob/" + one.blob_root.hex(), b"")) == one.blob
 

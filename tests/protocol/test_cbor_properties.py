@@ -124,3 +124,8 @@ def test_decoding_takes_a_time_in_proportion_to_the_input() -> None:
     ):
         # eight times the input; quadratic work would take 64 times as long
         assert _seconds(large) < 30 * _seconds(small) + 0.005
+
+
+@given(st.binary(max_size=300), st.lists(st.binary(max_size=80), max_size=4))
+def test_a_pair_with_a_long_first_is_the_same_bytes_as_any_array_of_two(first, second):
+    assert cbor.pair(first, second) == cbor.dumps([first, second])
