@@ -32,6 +32,7 @@ class Docking:
     why: str = ""
     bay: BayBox | None = None
     wire: Wire | None = None
+    link: dict[str, int] = field(default_factory=dict)  # what the bay's link had counted when the device was seated
     disturbed: list[str] = field(default_factory=list)  # faults that touched it
 
     @property
@@ -89,6 +90,7 @@ class Docks:
         now = self._kernel.now
         docking.bay, docking.seated_ms = bay, now
         docking.wire = Wire(self._kernel, docking.box.port, bay.port, self._baud)
+        docking.link = bay.counters()
         self.seated[bay.name] = docking
         self._trace.add("seat", docking.box.name, docking=docking.id, bay=bay.name, waited_ms=now - docking.arrived_ms)
         docking.box.port.after_step = lambda: self._look(docking)
@@ -113,6 +115,14 @@ class Docks:
         else:  # something new moves: the page does not say so any more
             self._kernel.after(docking.reaction_ms, lambda: self._lift_when_told(docking))
 
+    def leave(self, docking: Docking, why: str) -> None:
+        """Somebody goes, out of the line or from the dock."""
+        if docking in self.line:
+            self.line.remove(docking)
+            self._end(docking, why)
+        else:
+            self.lift(docking, why)
+
     def lift(self, docking: Docking, why: str) -> None:
         """The device is lifted. Nothing happens when it has been before."""
         if docking.over or docking.wire is None or docking.bay is None:
@@ -123,9 +133,10 @@ class Docks:
         del self.seated[bay.name]
         self._free_at[bay.name] = self._kernel.now + self._hand_ms
         up, down = wire.lane(UP), wire.lane(DOWN)
+        link = {name: max(0, count - docking.link.get(name, 0)) for name, count in bay.counters().items()}
         self._trace.add("lift", box.name, docking=docking.id, bay=bay.name, why=why)
         self._trace.add("wire", bay.name, docking=docking.id, up_bytes=up.carried, up_crc=up.crc,
-                        down_bytes=down.carried, down_crc=down.crc)  # fmt: skip
+                        down_bytes=down.carried, down_crc=down.crc, **link)  # fmt: skip
         self.on_lift(docking)
         if self.line:
             self._kernel.at(self._free_at[bay.name], self.serve)

@@ -17,7 +17,7 @@ from hub_daemon.broker import Account
 from hub_daemon.exchange_mqtt import answer, down
 from hub_daemon.keys import HubKeys
 from hub_daemon.limits import BAY_RESTART_S, MEDIA_FAILED_S, MEDIA_IDLE_S, TICK_MS
-from hub_daemon.media.refusals import Rendition
+from hub_daemon.media.refusals import MediaRefused, Rendition
 from hub_daemon.rooms import Rooms
 from hub_daemon.store import Store, log
 from protocol.errors import Refusal
@@ -29,12 +29,18 @@ from sim.box.kernel import DAY_MS, START_MS, Kernel
 from sim.box.ports import Port, Step
 
 ACCOUNT = Account("bay", "")
+KILLS_DECODERS = b"\x1a\x45\xdf\xa3poison"  # how a recording begins that a decoder dies of
 TRANSCODE_MS = 900  # a short video on a Pi
 Entropy = Callable[[int], bytes]
 
 
 def stand_in_transcode(data: bytes, media_type: str = "") -> Rendition:
-    """A rendition without the decoder: other bytes than came in, always the same for the same recording."""
+    """A rendition without the decoder: other bytes than came in, always the same for the same recording.
+
+    Where the worker of a real jail would die, so the refusal says here.
+    """
+    if data.startswith(KILLS_DECODERS):
+        raise MediaRefused("WorkerDied", "killed by signal 11")
     body = hashlib.sha256(data).digest()
     video = (body * (len(data) // len(body) + 1))[: max(64, len(data) * 3 // 4)]
     return Rendition(video, "video/mp4", b"\xff\xd8still" + body, b"\xff\xd8sheet" + body, 5000, 320, 240, True)

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from hub_daemon.store import items
 from protocol.records.statement import Statement
 from sim.box.kernel import DAY_MS, HOUR_MS
+from sim.box.story import is_final
 from sim.box.world import World
 
-QUEUED, DECIDED = "pending", ("approve", "return", "reject")
+QUEUED = "pending"
 
 Figure = float | None
 
@@ -61,7 +62,7 @@ def _times(world: World) -> tuple[dict[str, int], dict[str, int], dict[str, int]
         elif entry.kind == QUEUED:
             waiting[name] = None
             queue_max = max(queue_max, len(waiting))
-        elif entry.kind in DECIDED:
+        elif is_final(entry):
             decided.setdefault(name, entry.at_ms)
             waiting.pop(name, None)
         elif entry.kind == "read_by":
@@ -73,22 +74,27 @@ def _times(world: World) -> tuple[dict[str, int], dict[str, int], dict[str, int]
 
 def _delivered(world: World, since: int) -> Figure:
     """The share of messages, approved and not recalled, that every one of their readers who is still here received."""
+    shares = [share for name, share in shares_delivered(world).items() if world.ledger.messages[name].saved_ms >= since]
+    return sum(share == 1 for share in shares) / len(shares) if shares else None
+
+
+def shares_delivered(world: World) -> dict[str, float]:
+    """By message that is approved and not recalled: the share of its readers who are still here that received it."""
     received: dict[str, set[str]] = {}
     for entry in world.trace.entries:
         if entry.kind == "received" and entry.who in world.devices:
             received.setdefault(str(entry.fields["item"]), set()).add(world.devices[entry.who].learner)
-    whole = approved = 0
+    shares = {}
     with world.hub.store.read() as tx:
         for message in world.ledger.messages.values():
-            item = items.get(tx, message.item) if message.saved_ms >= since else None
+            item = items.get(tx, message.item)
             if item is None or item.state not in ("approved", "delivered") or item.statement is None:
                 continue
             signed = items.statement(tx, item.statement)
-            readers = Statement.decode(signed.body).audience.learners if signed is not None else ()
-            missing = [
-                one for one in readers
-                if one != message.learner and one not in world.gone and one not in received.get(message.id, set())
+            readers = [
+                one for one in (Statement.decode(signed.body).audience.learners if signed is not None else ())
+                if one != message.learner and one not in world.gone
             ]  # fmt: skip
-            approved += 1
-            whole += not missing
-    return whole / approved if approved else None
+            there = sum(one in received.get(message.id, ()) for one in readers)
+            shares[message.id] = there / len(readers) if readers else 1.0
+    return shares
