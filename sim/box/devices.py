@@ -58,6 +58,7 @@ class DeviceBox:
         self.name = name
         self.learner = learner
         self.boots = 0
+        self.wipes = 0
         self.flash = Flash()
         self.core: Core | None = None
         self.on_change: OnChange = lambda box, change: None
@@ -73,7 +74,7 @@ class DeviceBox:
         self.phase, self.can_lift, self.sent, self.new, self.digits, self.refused = "", True, 0, 0, "", ""
         self._kernel = kernel
         self._seed = seed
-        self._make_core = make_core
+        self.make_core = make_core  # how it is turned on the next time
         self._linked = False
         self._busy_until = 0
         self.port = Port(kernel, self)
@@ -92,7 +93,7 @@ class DeviceBox:
 
     def _start(self) -> None:
         self.boots += 1  # each start draws other keys: no nonce comes back with an old flash
-        self.core = self._make_core(self.flash, self._seed, f"{self.name}/boot{self.boots}", self.clock_s())
+        self.core = self.make_core(self.flash, self._seed, f"{self.name}/boot{self.boots}", self.clock_s())
         self._note(self.core.status())
 
     def turn_off(self, keep_unsynced: bool | int = True) -> None:
@@ -105,6 +106,7 @@ class DeviceBox:
 
     def wipe(self) -> None:
         """Everything that it has is erased; it starts as from the factory."""
+        self.wipes += 1
         for name in sorted([*self.flash.files, *self.flash.blobs]):
             self.flash.remove(name)
         self._tell()

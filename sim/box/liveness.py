@@ -11,6 +11,7 @@ from hub_daemon.store import items, log
 from sim.box.catalogue import VERBS
 from sim.box.devices import DeviceBox
 from sim.box.docks import Docking
+from sim.box.ledger import Message
 from sim.box.trace import Entry
 
 if TYPE_CHECKING:
@@ -149,15 +150,24 @@ class Alive:
         if docking.settled_ms is None or docking.why != "the page said so" or not self._undisturbed(docking):
             return
         box, start = docking.box, docking.seated_ms or 0
-        kept, hub = self.devices.of(box), self.devices.hub
+        kept = self.devices.of(box)
         for message in kept.saved[-2 * len(kept.waiting) - 1 :] if kept.waiting else ():
-            if message.item in kept.waiting and message.saved_ms < start and not hub.full_today(kept.id.hex()):
+            if message.item in kept.waiting and message.saved_ms < start and not self._has_to_wait(message, docking):
                 self._fail("L1", f"{message.id} is still in the outbox after {docking.id}")
+        hub = self.devices.hub
         listed, said_ms = hub.lists.get(kept.id, {}), hub.list_ms.get(kept.id, 0)
         if said_ms < self.world.kernel.now - NEWS_MS:
             for item in listed:
                 if "inbox/" + item.hex() not in box.flash.files:
                     self._fail("L3", f"{self.world.ledger.name(item)} is on the list, and not there after {docking.id}")
+
+    def _has_to_wait(self, message: Message, docking: Docking) -> bool:
+        """The day's number is reached; or it answers an own message that was not decided when the device came."""
+        parent = None if message.parent is None else self.world.ledger.by_item.get(message.parent)
+        if parent is not None and parent.device == message.device:
+            if parent.decided_ms is None or parent.decided_ms >= (docking.seated_ms or 0):
+                return True
+        return self.devices.hub.full_today(self.devices.of(docking.box).id.hex())
 
     def row(self, entry: log.Entry) -> None:
         """A row of the hub's log."""

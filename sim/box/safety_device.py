@@ -52,6 +52,7 @@ class Kept:
     durable: int = 0
     ends: dict[str, int] = field(default_factory=dict)  # how far each segment is synced ...
     tails: dict[str, int] = field(default_factory=dict)  # ... and written
+    wipes: int = 0  # how often it was made as from the factory before this
     rotten: bool = False  # its card lost bytes: what is stored there is not judged any more
 
     @property
@@ -75,8 +76,11 @@ class DeviceWatch:
         if kept is None:
             kept = self.kept[box.name] = Kept(box, box.flash, box.id)
         elif kept.flash is not box.flash:
-            kept.flash = box.flash
-            self._after_cut(kept)
+            if box.wipes != kept.wipes:
+                kept = self.kept[box.name] = Kept(box, box.flash, box.id, wipes=box.wipes)
+            else:
+                kept.flash = box.flash
+                self._after_cut(kept)
         return kept
 
     def change(self, box: DeviceBox, change: tuple[Any, ...]) -> None:
@@ -84,6 +88,8 @@ class DeviceWatch:
         kept = self.of(box)
         if kept.rotten:
             return
+        if box.wipes != kept.wipes:
+            return  # everything on it goes
         op, name, offset, data = change
         folder, _, rest = name.partition("/")
         about = f"{box.name}: {name[:16]}"
@@ -206,7 +212,9 @@ class DeviceWatch:
     def received(self, device: str, item: bytes) -> None:
         """The hub has this device's receipt for a bundle."""
         box = self.world.by_id.get(bytes.fromhex(device))
-        if box is not None and not self.of(box).rotten and item not in self.of(box).came:
+        if box is None or self.world.devices.get(box.name) is not box:
+            return  # an attacker's
+        if not self.of(box).rotten and item not in self.of(box).came:
             self._fail("S5", f"{box.name} gave a receipt for {self._name(item)}, which was never on its disk")
 
     # the journal
