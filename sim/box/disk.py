@@ -177,7 +177,7 @@ class Disk:
 
     def tear_log(self, before: bytes) -> None:
         """The commit that changed the log, which was `before`, is half in it."""
-        after = (self.directory / LOG).read_bytes()
+        after = _read(self.directory / LOG)
         first = _alike(before, after)
         last = len(after)
         if len(before) == last:  # written over older frames
@@ -193,7 +193,7 @@ class Disk:
             found = {}
             for name in (DATABASE, LOG):
                 if (self.directory / name).exists():
-                    found[name] = (self.directory / name).read_bytes()
+                    found[name] = _read(self.directory / name)
             for folder in self._names.values():
                 for name, file in folder.items():
                     found[name] = file.durable()
@@ -261,6 +261,12 @@ def fill(directory: Path, files: dict[str, bytes]) -> None:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def _read(path: Path) -> bytes:
+    """A file as the disk has it: no read of the hub's, and no error of one."""
+    with open(os.fspath(path), "rb") as file:
+        return file.read()
 
 
 def _folder(name: str) -> str:
@@ -409,7 +415,7 @@ class _Connection:
             raise OperationalError("database or disk is full")
         if moment == TORN:
             log = disk.directory / LOG
-            before = log.read_bytes() if log.exists() else b""
+            before = _read(log) if log.exists() else b""
             connection.execute("PRAGMA wal_autocheckpoint=0")  # it comes only after the log is durable
             connection.execute("COMMIT")
             disk.tear_log(before)
