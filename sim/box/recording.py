@@ -1,4 +1,4 @@
-"""World -> here -> files of a run: the bytes of its wires for Wireshark, and the report, before the world is gone."""
+"""World -> here -> wire.pcapng: the bytes of a run's wires, for Wireshark."""
 
 from __future__ import annotations
 
@@ -50,6 +50,3 @@ class Recording:
             capture.packet(bay, world.kernel.now, up, data, docking.id)
 
         lane.watch = watch
-
-    def report(self, world: World, directory: Path) -> None:
-        """Called at the last instant of the world."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.box import report_pictures as pictures
-from sim.box.phrases import lasts, many, moment, share, size
+from sim.box.phrases import clock, lasts, many, moment, share, size
 from sim.box.report_html import cards, figure, key, page, table
 from sim.box.report_svg import Picture, plain
 from sim.box.report_words import answer
@@ -111,7 +111,7 @@ def _dock_figures(story: Story, made: Summary) -> list[str]:
         words=(5,),
     )  # fmt: skip
     whole = pictures.docks(story, 0, story.until_ms, "docks", "The docks, all days")
-    close = pictures.docks(story, begin, end, "rush", f"The busiest time: {moment(begin)} to {moment(end)}")
+    close = pictures.docks(story, begin, end, "rush", f"The busiest time: {moment(begin)} to {clock(end)}")
     return [
         figure(whole.title, "Who stands in line, above; below, each row is a dock, coloured while a device is in it.",
                whole, by_dock + ends, wide=True),

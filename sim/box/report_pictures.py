@@ -79,11 +79,11 @@ def rush(story: Story) -> tuple[int, int]:
 def docks(story: Story, begin_ms: int, end_ms: int, name: str, title: str) -> Picture:
     """The line above, one row for each bay, the faults below. Where visits are thin, those of one pixel are one."""
     bays = [f"bay{number}" for number in range(story.plan.wing.docks)]
-    top = LINE_HEIGHT + 22
-    bottom = top + len(bays) * ROW_HEIGHT
     visits = [one for one in story.visits if one.over_ms >= begin_ms and one.arrived_ms <= end_ms]
     line = [step for step in waiting_steps(visits) if begin_ms <= step[0] <= end_ms]
     longest = max([length for _, length in line], default=0)
+    top = LINE_HEIGHT + 22 if longest else 24
+    bottom = top + len(bays) * ROW_HEIGHT
     seated = [one for one in visits if one.seated_ms is not None]
     picture = Picture(name, WIDE, bottom + 50, title, f"{many(len(seated), 'docking')} at {many(len(bays), 'dock')}"
                       f" from {moment(begin_ms)} to {moment(end_ms)}; the longest line was {longest}.")  # fmt: skip
@@ -93,21 +93,27 @@ def docks(story: Story, begin_ms: int, end_ms: int, name: str, title: str) -> Pi
         picture.rect(LEFT, y, RIGHT - LEFT, ROW_HEIGHT - 4, "row")
         picture.text(LEFT - 8, y + 14, bay, "end strong")
     frame_time(picture, axis, 14, bottom, time_ticks(begin_ms, end_ms))
-    height = Axis(0, max(1, longest), LINE_HEIGHT + 10, 14)
-    frame_value(picture, height, LEFT, RIGHT, whole_ticks(max(1, longest), 3))
-    picture.text(LEFT + 4, 11, "in line", "strong")
-    corners = steps([(axis.at(at), height.at(length)) for at, length in _peaks(line, axis)])
-    if corners:
-        ground = height.at(0)
-        picture.path([(corners[0][0], ground), *corners, (corners[-1][0], ground)], "area", closed=True)
-        picture.path(corners, "l1")
-    for one in visits:
-        if one.seated_ms is None and begin_ms <= one.over_ms <= end_ms:
-            picture.text(axis.at(one.over_ms), height.at(0) - 3, "×", "middle strong")
+    picture.text(LEFT + 4, 11, f"in line, at most {longest}" if longest else "nobody in line", "strong")
+    if longest:
+        _line(picture, axis, line, visits)
     for place, bay in enumerate(bays):
         _row(picture, axis, top + place * ROW_HEIGHT, [one for one in seated if one.bay == bay])
     strip(picture, axis, bottom + 24, story.faults, fault_words)
     return picture
+
+
+def _line(picture: Picture, axis: Axis, line: Sequence[tuple[int, int]], visits: Sequence[Visit]) -> None:
+    """How many stand in line, and a cross for each who gave up."""
+    longest = max(length for _, length in line)
+    height = Axis(0, longest, LINE_HEIGHT + 10, 18)
+    frame_value(picture, height, LEFT, RIGHT, whole_ticks(longest, 3))
+    corners = steps([(axis.at(at), height.at(length)) for at, length in _peaks(line, axis)])
+    ground = height.at(0)
+    picture.path([(corners[0][0], ground), *corners, (corners[-1][0], ground)], "area", closed=True)
+    picture.path(corners, "l1")
+    for one in visits:
+        if one.seated_ms is None and axis.low <= one.over_ms <= axis.high:
+            picture.text(axis.at(one.over_ms), ground - 3, "×", "middle strong")
 
 
 def _row(picture: Picture, axis: Axis, y: float, visits: Sequence[Visit]) -> None:
@@ -202,9 +208,10 @@ def stages(story: Story) -> Picture:
     picture = Picture("stages", NARROW, NARROW_HEIGHT, "From written to seen",
                       "The share of messages that were handed over, decided, delivered and seen so long after they"
                       " were written.")  # fmt: skip
-    axis = Axis(1 / 120, max(longest, 1.0), 56, NARROW - 14, log=True)
-    curves = [(STAGE_WORDS[name], [max(1 / 120, one) for one in own]) for name, own in hours.items()]
-    _curves(picture, axis, ticks, curves, len(counted_ways(story)))
+    least = max(1 / 120, min((min(own) for own in hours.values() if own), default=0.1) * 0.8)
+    axis = Axis(least, max(longest, 1.0), 56, NARROW - 14, log=True)
+    curves = [(STAGE_WORDS[name], [max(least, one) for one in own]) for name, own in hours.items()]
+    _curves(picture, axis, [tick for tick in ticks if tick.value >= least], curves, len(counted_ways(story)))
     return picture
 
 

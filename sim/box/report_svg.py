@@ -139,7 +139,7 @@ def frame_time(picture: Picture, axis: Axis, top: float, bottom: float, ticks: S
     for tick in ticks:
         x = axis.at(tick.value)
         picture.line(x, top, x, bottom, "rule")
-        picture.text(x, bottom + 16, tick.label, "middle")
+        picture.text(x, bottom + 16, tick.label, "end" if x > axis.last - 16 else "middle")
     picture.line(axis.first, bottom, axis.last, bottom, "axis")
 
 

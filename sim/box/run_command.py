@@ -1,8 +1,8 @@
 """`perch sim run`, `perch sim replay` -> here -> attempt: one plan run, judged, and written down for people.
 
-A run leaves a directory: plan.toml (what to replay), summary.json, trace.jsonl (everything that happened), report.html,
-and wire.pcapng where it was asked for. What is printed last is `digest: ...`; a failing run begins and ends with the
-command that repeats it.
+A run leaves a directory: plan.toml (what to replay), summary.json, trace.jsonl (everything that happened), report.html
+(to look at), timeline.json (for a trace viewer), and wire.pcapng where it was asked for. What is printed last is
+`digest: ...`; a failing run begins and ends with the command that repeats it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from sim.box.attempt import Attempt, OutOfTime, attempt, first_difference
 from sim.box.command import BROKEN, DIFFERED, FAILED, MISSED, OK, Parser
 from sim.box.kernel import DAY_MS
 from sim.box.marks import Marks
-from sim.box.measures import Figure, measures
 from sim.box.plan import Plan, PlanRefused
 from sim.box.planning import make_plan
 from sim.box.progress import Bar
 from sim.box.recording import Recording
+from sim.box.report import REPORT, write_files
 from sim.box.scenario import Scenario
+from sim.box.story import tell
+from sim.box.summary import Summary, judge, so_far, summary
 from sim.box.values import Comparison, moment_ms
-from sim.box.world import World
+from sim.box.world import Outcome, World
 
 BUILD = Path("build/sim")
 PLAN, SUMMARY, TRACE, WIRE = "plan.toml", "summary.json", "trace.jsonl", "wire.pcapng"
@@ -108,7 +110,8 @@ class _Run:
         self._directory = directory
         self._options = options
         self._expect = expect
-        self._figures: dict[str, Figure] = {}
+        self._made: Summary = {}
+        self._worlds: list[World] = []
 
     def go(self) -> int:
         plan = self._plan
@@ -123,6 +126,8 @@ class _Run:
         except OutOfTime as late:
             print(f"perch sim: {late}", file=sys.stderr)
             return BROKEN
+        if not self._made:  # it crashed: the report is of what is left
+            self._report(self._worlds[0], made.outcome)
         missed = self._missed()
         code = BROKEN if made.broken else FAILED if made.outcome.failures else DIFFERED if differs else OK
         code = MISSED if code == OK and missed else code
@@ -140,13 +145,13 @@ class _Run:
         recording = Recording(self._directory / WIRE if self._options.pcapng else None)
 
         def before(world: World) -> None:
+            self._worlds[:] = [world]
             marks.watch(world)
             recording.begin(world)
 
         def after(world: World) -> None:
-            self._figures = measures(world)
             marks.end(world)
-            recording.report(world, self._directory)
+            self._report(world, so_far(world))
 
         with self._bar() as bar, recording, marks:
             made = attempt(self._plan, self._options.minutes_max * 60, before, after,
@@ -170,30 +175,27 @@ class _Run:
         return Bar(what or self._plan.scenario, self._plan.days + settle_days, self._options.json)
 
     def _missed(self) -> list[str]:
-        """Each expectation that did not hold. A figure of nothing is not held to anything."""
-        found = []
-        for name, wanted in self._expect.items():
-            figure = self._figures.get(name)
-            if figure is not None and not wanted.holds(figure):
-                found.append(f"{name} is {figure:.6g}, expected {wanted}")
-        return found
+        return judge(self._expect, self._made)
+
+    def _report(self, world: World, outcome: Outcome) -> None:
+        """What people look at, while the world still stands."""
+        self._made = summary(world, outcome)
+        write_files(tell(world.plan, world.trace.entries), self._made, self._directory, self._command, self._missed())
 
     def _summary(self, made: Attempt, marks: Marks, missed: list[str], differs: str, code: int) -> dict[str, Any]:
-        outcome, plan = made.outcome, self._plan
+        outcome = made.outcome
         return {
-            "command": self._command, "scenario": plan.scenario, "seed": plan.seed, "exit": code,
+            "command": self._command, "exit": code, **self._made,
             "digest": outcome.digest, "semantic_digest": outcome.semantic,
             "failures": [{"invariant": invariant, "words": words} for invariant, words in outcome.failures],
-            "pending": outcome.pending, "missed": missed, "differs": differs, "measures": self._figures,
-            "learners": len(plan.wing.learners), "docks": plan.wing.docks, "days": plan.days,
-            "events": len(plan.events), "calls": made.calls, "trace": len(made.entries),
+            "pending": outcome.pending, "missed": missed, "differs": differs, "calls": made.calls,
             "kinds": dict(sorted(Counter(entry.kind for entry in made.entries).items())),
             "marks": marks.counts(), "seconds": round(made.seconds, 2),
         }  # fmt: skip
 
     def _tell(self, made: Attempt, missed: list[str], differs: str, code: int) -> None:
         outcome = made.outcome
-        print(f"{made.seconds:.1f} s, {made.calls} calls, {len(made.entries)} entries; files in {self._directory}")
+        print(f"{made.seconds:.1f} s, {made.calls} calls, {len(made.entries)} entries; {self._directory / REPORT}")
         for invariant, words in outcome.failures[:SHOWN_MAX]:
             print(f"FAILED {invariant}: {words}")
         if len(outcome.failures) > SHOWN_MAX:

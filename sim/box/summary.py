@@ -50,6 +50,14 @@ def summary(world: World, outcome: Outcome) -> Summary:
     }  # fmt: skip
 
 
+def so_far(world: World) -> Outcome:
+    """The outcome of a run that is about to end."""
+    trace = world.trace
+    settled = next((entry for entry in reversed(trace.entries) if entry.kind == "settled_wing"), None)
+    pending = "" if settled is None else str(settled.fields["pending"])
+    return Outcome(trace.digest(), trace.semantic_digest(), list(world.failures), pending)
+
+
 def judge(expect: Mapping[str, Comparison], summary: Summary) -> list[str]:
     """Each expectation of [expect] that did not hold, in words. A figure of nothing is not held to anything."""
     found = []
