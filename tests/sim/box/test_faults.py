@@ -134,6 +134,15 @@ CASES = [
 ]  # fmt: skip
 
 
+# with one of these the day would be over for the others
+WHOLE_DAY = (
+    "wire.yank", "wire.half_open", "wire.wrong_baud", "wire.swap_devices", "wire.bounce", "power.brown_out",
+    "power.battery_empty_days", "clock.tick_wrap", "flash.bit_rot", "disk.full", "disk.stale_copy_restored",
+    "hub.restart_loop", "hub.bay_dead", "staff.absent_days", "learner.transfers_wing", "learner.released",
+    "learner.docks_for_two_seconds", "learner.never_docks_90_days", "version.schema_migration_crash",
+)  # fmt: skip
+
+
 def run(plan: Plan, look: Callable[[World], None] = lambda world: None) -> tuple[list[str], str, str]:
     """(kinds and names of the faults in the trace, what is pending, digest); fails where a promise was broken."""
     with World(plan) as world:
@@ -165,13 +174,15 @@ def only_our_own_litter() -> Iterator[None]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_wing_heals_from(case: Case) -> None:
-    seen, pending, _ = run(case.plan)
+    seen, pending, digest = run(case.plan)
     assert seen == [f"fault {case.name}", f"fault_over {case.name}"]
     assert pending == "" or CATALOGUE[case.name].beyond
+    assert case.name not in WHOLE_DAY or run(case.plan)[2] == digest  # the others: all in one day, below
 
 
-def test_every_fault_of_one_day_happens_in_the_same_way_again() -> None:
-    plan = tiny([case.event for case in CASES], promise="beyond")
-    seen, _, digest = run(plan)
-    assert len(seen) > 60
-    assert run(plan)[::2] == (seen, digest)
+def test_many_faults_on_one_day_happen_in_the_same_way_again() -> None:
+    plan = tiny([case.event for case in CASES if case.name not in WHOLE_DAY])
+    seen, pending, digest = run(plan)
+    assert len({one for one in seen if one.startswith("fault ")}) > 30
+    assert pending == ""
+    assert run(plan) == (seen, pending, digest)
