@@ -102,12 +102,20 @@ class Device:
         newest = self.inbox.list
         if newest is not None:
             self.outbox.take_states([(row.item, row.state) for row in newest.own], newest.issued_s)
+            self._return_replies(newest.issued_s)
         gone = self.inbox.gone()
         for held in gone:
             self.inbox.remove(held)
             self.log("removed", outbox.name_of(held.item))
         self.sweep()
         return len(gone)
+
+    def _return_replies(self, hub_s: int) -> None:
+        """What waits for an own thread that came back would wait for ever: it comes back with it."""
+        for own in self.outbox.unsent():
+            root = None if own.parent is None else self.outbox.own.get(own.parent)
+            if root is not None and root.state >= outbox.RETURNED:
+                self.custody(own.item, "ThreadUnknown", hub_s)
 
     def sweep(self) -> None:
         """Remove blobs, parts and manifests that no entry and no bundle names."""
@@ -173,7 +181,7 @@ class Device:
 
     def write_post(self, group: str, parent: "bytes | None", text: str) -> bytes:
         """Sign, seal and save a post; durable when this returns its item id."""
-        self._check(group, text, empty=False)
+        self._check(group, parent, text, empty=False)
         try:
             item = self.outbox.save("post", group, parent, text, None, self.clock_s(), self.random)
         except OSError as error:
@@ -185,18 +193,21 @@ class Device:
 
     def begin_video(self, group: str, parent: "bytes | None", text: str, media_type: str) -> "video.Recording":
         """Start a recording: `.append(bytes)` while it runs, then `.save() -> item id` or `.discard()`."""
-        self._check(group, text, empty=True)
+        self._check(group, parent, text, empty=True)
         self.outbox.check_room()
         if self.recording is not None:
             self.recording.discard()
         self.recording = video.Recording(self, group, parent, text, media_type)
         return self.recording
 
-    def _check(self, group: str, text: str, empty: bool) -> None:
+    def _check(self, group: str, parent: "bytes | None", text: str, empty: bool) -> None:
         certificate, roster = self.identity.need()
         found = roster.group(group)
         if found is None or certificate.learner not in found.members:
             raise NotInGroup(group)
+        root = None if parent is None else self.outbox.own.get(parent)
+        if root is not None and root.state >= outbox.RETURNED:
+            raise NotShown("the thread came back")
         if len(text.encode()) > TEXT_BYTES_MAX or (not empty and not text.strip()):
             raise TextUnfit(f"empty or longer than {TEXT_BYTES_MAX} bytes")
         texts.check(text)
@@ -325,5 +336,7 @@ class Device:
         """The hub has, or refuses, this envelope; or it confirms the receipt for this item."""
         if self.outbox.custody(item, refusal, hub_s):
             self.log("handed-over" if refusal is None else "refused-by-hub", outbox.name_of(item))
+            if refusal is not None:
+                self._return_replies(hub_s)
         elif refusal is None:
             self.inbox.receipt_confirmed(item)
