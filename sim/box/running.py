@@ -22,7 +22,7 @@ def run_plan(plan: Plan, before: Look = lambda world: None, after: Look = lambda
     with World(plan, make_core) as world:
         watch = safety.watch(world, secrets)
         before(world)
-        outcome = world.run({**faults.HANDLERS, **attackers.HANDLERS}, faults.PREPARE)
+        outcome = world.run({**faults.HANDLERS, **attackers.HANDLERS}, {**faults.PREPARE, **attackers.PREPARE})
         watch.end()
         outcome.failures = list(world.failures)
         after(world)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class World:
         self.healed = False
         self._at_docking: dict[str, list[Callable[[], None]]] = {}  # faults, by docking or learner, to begin there
         self.recorded: dict[str, tuple[bytes, bytes]] | None = None  # by device: what went up and down the last time
+        self.said_lists: Mapping[bytes, Sequence[bytes]] | None = None  # by device: what it was sent, for attackers
         self.copies: list[tuple[int, dict[str, bytes]]] | None = None  # (when, files) of the hub's disk
         self.kept_away: dict[str, int] = {}  # learners who do not dock, with how many reasons
         self.gone: set[str] = set()  # learners whose device is revoked; nothing is expected of them
@@ -237,7 +238,7 @@ class World:
     def _docked(self, bay: str, device: Device, resumed: bool) -> None:
         box = self.by_id.get(device.id) or self.hostile_by_id.get(device.id)
         self.trace.add("up", bay, device=device.id.hex() if box is None else box.name, resumed=resumed)
-        if box is not None and device.id in self.by_id:
+        if box is not None:
             for told in list(self.on_docked):
                 told(box)
 
