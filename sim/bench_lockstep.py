@@ -17,11 +17,11 @@ from typing import Any
 from sim.box.devices import MakeCore, in_this_process
 from sim.box.kernel import DAY_MS, HOUR_MS
 from sim.box.lockstep import LockstepCore, Processes
-from sim.box.plan import Event, Plan, WingPlan
+from sim.box.plan import Event, Plan, Value, WingPlan
 from sim.box.world import World
 
-SIZES, SIZES_QUICK = (50, 200), (10,)
-GROUP = 4  # learners in each group: everybody gets the posts of three others
+SIZES, SIZES_QUICK = (50, 200), (8,)
+GROUP = 8  # learners in each group: everybody gets the posts of seven others; a roster has at most 32 groups
 LEARNERS_A_DOCK = 10
 SPARES = 2  # processes that start while the world makes the next device
 ROUND_TRIPS = 500
@@ -82,9 +82,9 @@ def plan_of(count: int) -> Plan:
     groups = {f"g{at // GROUP:02d}": learners[at : at + GROUP] for at in range(0, count, GROUP)}
     events = []
     for number, learner in enumerate(learners):
-        words = {"group": f"g{number // GROUP:02d}", "bytes": 300, "reply": False, "pick": 0}
+        words: dict[str, Value] = {"group": f"g{number // GROUP:02d}", "bytes": 300, "reply": False, "pick": 0}
         events.append(Event(f"{learner}.d00.write1", 8 * HOUR_MS + number, "write", learner, words))
-        way = {"patience_s": 3600, "reaction_s": 3, "stay_s_max": 120}
+        way: dict[str, Value] = {"patience_s": 3600, "reaction_s": 3, "stay_s_max": 120}
         events.append(Event(f"{learner}.d00.dock1", 9 * HOUR_MS + number * 1000, "dock", learner, way))
     for person in ("m0", "m1"):
         events.append(Event(f"{person}.d00.shift1", 10 * HOUR_MS, "shift", person, {"until_ms": 20 * HOUR_MS}))

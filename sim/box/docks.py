@@ -56,6 +56,7 @@ class Docks:
         self._baud = baud
         self._hand_ms = hand_ms
         self._free_at = {bay.name: 0 for bay in bays}
+        self._planned: set[int] = set()  # moments at which the line is looked at
 
     def arrive(self, docking: Docking) -> None:
         """Somebody comes with a device."""
@@ -76,9 +77,19 @@ class Docks:
             if bay.dead or bay.name in self.seated:
                 continue
             if self._free_at[bay.name] > now:
-                self._kernel.at(self._free_at[bay.name], self.serve)
+                self._serve_at(self._free_at[bay.name])
                 continue
             self._seat(self.line.pop(0), bay)
+
+    def _serve_at(self, at_ms: int) -> None:
+        """Once at each moment: every look at the line plans the next for each dock that is not free yet."""
+        if at_ms not in self._planned:
+            self._planned.add(at_ms)
+            self._kernel.at(at_ms, self._planned_serve)
+
+    def _planned_serve(self) -> None:
+        self._planned.discard(self._kernel.now)
+        self.serve()
 
     def _give_up(self, docking: Docking) -> None:
         if docking in self.line:
@@ -139,7 +150,7 @@ class Docks:
                         down_bytes=down.carried, down_crc=down.crc, **link)  # fmt: skip
         self.on_lift(docking)
         if self.line:
-            self._kernel.at(self._free_at[bay.name], self.serve)
+            self._serve_at(self._free_at[bay.name])
 
     def _end(self, docking: Docking, why: str) -> None:
         docking.over_ms, docking.why = self._kernel.now, why
