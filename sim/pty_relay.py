@@ -174,6 +174,10 @@ class Relay:
         for name in ("ab", "ba") if which == "both" else (which,):
             self.lines[name].up = up  # what is past the wire already still arrives
 
+    def disturb(self, seed: int, ber: float, lose: float, insert: float, latency_s: float) -> None:
+        for number, line in enumerate(self.lines.values()):
+            line.disturb(Damage(seed + 1_000_003 * number, ber, 1, lose, insert), latency_s)
+
     def hang_up(self, side: str, seconds: float) -> None:
         gone = self.sides[side]
         if not gone.there:

@@ -107,6 +107,12 @@ class PtyWire:
         """
         self._do("cut", direction, at_byte, how, seconds, side)
 
+    def disturb(
+        self, seed: int = 1, ber: float = 0.0, lose: float = 0.0, insert: float = 0.0, latency_s: float = 0.0
+    ) -> None:
+        """From now on other damage, both ways, and another latency; without arguments, none."""
+        self._do("disturb", seed, ber, lose, insert, latency_s)
+
     def counters(self) -> dict[str, dict[str, int]]:
         """For "ab" and "ba": what happened to how many bytes; `sim.wire_line.Line` says which figure is which."""
         result: dict[str, dict[str, int]] = self._do("counters")

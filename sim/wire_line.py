@@ -48,6 +48,11 @@ class Line:
         self.destroyed = 0  # written into the tty, but not on the wire yet when it hung up
         self.unread = 0  # arrived in a tty, but not read yet when it hung up
 
+    def disturb(self, damage: Damage, latency_s: float) -> None:
+        """From now on another damage, whose counters begin at 0, and another latency."""
+        self.damage = damage
+        self._latency_s = latency_s
+
     def room(self) -> int:
         """Bytes that `put` may give now."""
         return (FIFO_BYTES if self._byte_s else UNTHROTTLED_BYTES) - len(self._fifo)
