@@ -3,7 +3,11 @@
 The demonstration, the figures, the screenshots and the tests of the whole all start it from here.
 """
 
+import atexit
+import functools
 import secrets
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,8 +136,7 @@ class ProcessWing:
             self.start_device(learner)
 
     def build(self) -> None:
-        self.firmware = self.data / "firmware"
-        build(self.firmware)
+        self.firmware = built()
 
     def start_hub(self) -> None:
         bays = {learner.bay: learner.wire.a_path for learner in self.learners}
@@ -167,6 +170,15 @@ class ProcessWing:
                 child.stop()
         for learner in self.learners:
             learner.wire.close()
+
+
+@functools.cache
+def built() -> Path:
+    """The device's program, compiled once for all wings of this process; it goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="perch-firmware-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    build(folder)
+    return folder
 
 
 def now_ms() -> int:
