@@ -37,6 +37,7 @@ class Stack:
         link.greet = self._greet
         self._make_session = make_session
         self._events: "list[Event]" = []
+        self._drained = False  # the link had nothing more when it was last asked, and no bytes came since
         self._rest_ms = SESSION_RETRY_MS_MIN
         self._now = 0
         self._unsent = b""  # session bytes on their way into the link, which may have no room for all
@@ -78,6 +79,7 @@ class Stack:
         """Nothing of what was counts any more; the link begins under a new name, in the buffers that it has."""
         self.session = self._next = None
         self._events = []
+        self._drained = False
         self._unsent = b""
         self._unsent_at = 0
         self.link.restart(reason, self._now)
@@ -98,7 +100,7 @@ class Stack:
         """Let time pass; call at next_deadline() at the latest."""
         self._now = now
         self.link.tick(now)
-        self._pump()
+        self._follow()
 
     def next_deadline(self) -> "int | None":
         """When tick() is due."""
@@ -109,14 +111,19 @@ class Stack:
         self._now = now
         self._push(True)
         data = self.link.to_send(now)
-        self._pump()
+        self._follow()
         return data
 
     def next_event(self) -> "Event | None":
         """The next event. While events wait here, the link's credit is not renewed."""
-        if not self._events:
+        if not self._events and not self._drained:
             self._pump()
         return self._events.pop(0) if self._events else None
+
+    def _follow(self) -> None:
+        """Where no bytes came, there is something to move only after the link or the session ended or began."""
+        if self.link.has_events or (self.session is not None and self.session.closed):
+            self._pump()
 
     def _pump(self) -> None:
         """Move what the link has into the session, until there is an event for the application."""
@@ -135,6 +142,7 @@ class Stack:
             self._collect()
         self._collect()
         self._push()
+        self._drained = not self._events
 
     def _greet(self, heard: "bytes | None", answer: bool) -> "bytes | None":
         """The link's question (see there): the handshake's first two messages."""

@@ -95,6 +95,7 @@ class Link:
         self._hello_at = 0
         self._hello_wait = LINK_HELLO_MS_MIN
         self._rest_until = -1
+        self._rest_heard = 0  # when something last came while this end rested
         self._ack_at = -1
         self._tail_at = -1
         self._progress = 0
@@ -165,11 +166,20 @@ class Link:
                 return ("data", data)
         return None
 
+    @property
+    def has_events(self) -> bool:
+        """Whether the link came up or went down, and nobody has taken it. Data comes only with bytes."""
+        return bool(self._events)
+
     def restart(self, reason: str, now: int, rest_ms: int = 0) -> None:
-        """Drop the connection; the peer learns it at once, and HELLOs are heard again after rest_ms."""
+        """Drop the connection; the peer learns it at once, and HELLOs are heard again after rest_ms.
+
+        Sooner when the wire fell silent: whoever was refused has been lifted, and the next device is not to wait.
+        """
         self._down(reason, now)
         if rest_ms:
             self._rest_until = now + rest_ms
+            self._rest_heard = now
             self._hello_at = self._rest_until
 
     def nudge(self, now: int) -> None:
@@ -229,6 +239,10 @@ class Link:
     def receive(self, data: bytes, now: int) -> None:
         """Bytes as they came from the wire."""
         self.tick(now)
+        if now < self._rest_until:
+            if now - self._rest_heard >= self._dead_ms:
+                self._rest_until = now
+            self._rest_heard = now
         self._counts["bytes_received"] += len(data)
         quiet = self.up and self._quiet(now)
         for payload, repaired in self._reader.read(data):
