@@ -132,6 +132,28 @@ def test_a_refused_device_rests_longer_each_time():
     assert 4 <= len(asked) <= 7 and gaps[-1] > 3 * gaps[0] >= 3 * 200
 
 
+def test_whoever_comes_after_a_refused_device_is_not_kept_waiting():
+    refused = [True]
+    device, hub = stacks(accept=lambda pattern, static, payload: not refused[0])
+    wire = MemoryWire()
+    pair = Pair(device, hub, wire)
+    at_hub, at_device = Collected(hub), Collected(device)
+
+    def pump():
+        at_hub.pump()
+        at_device.pump()
+        return False
+
+    while len(at_hub.downs) < 5:  # now the hub rests for four seconds
+        pair.run(pair.now + 50, pump)
+    wire.lift()
+    pair.run(pair.now + 1600, pump)
+    refused[0] = False
+    wire.seat()
+    pair.run(pair.now + 300, pump)
+    assert at_hub.ups == at_device.ups == 1
+
+
 def test_a_broken_session_is_answered_by_a_new_one_not_by_silence():
     device, hub = stacks()
     pair = Pair(device, hub, MemoryWire())
