@@ -121,7 +121,7 @@ def enrol(world: World, event: Event) -> None:
     def welcome(now: Roster) -> Roster:
         return now if now.learner(learner) is not None else people.with_learner(learner, learner)(now)
 
-    if world.hub.on and world.hub.rooms.people.roster().learner(learner) is None:
+    if world.hub.on and world.hub.rooms.wing.roster.learner(learner) is None:
         _sign(world, event, welcome)
     docking = Docking(event.id, box, world.kernel.now, PATIENCE_MS, 2000, STAY_MS_MAX)
     world.docks.arrive(docking)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PATIENCE_MS = 20 * 60_000  # they stand in line like everybody
 STAY_MS = 8_000  # at a dock
-REPORTED = ("refused", "wire")  # what the hub reports of a bay by a refusal's name
 
 
 class Attack:
@@ -29,6 +28,8 @@ class Attack:
 
     `random` and `entropy` are the attacker's own.
     """
+
+    reported: tuple[str, ...] = ("refused",)  # what the hub reports of a bay by a refusal's name
 
     def __init__(self, world: World, event: Event) -> None:
         self.world = world
@@ -89,7 +90,7 @@ class Attack:
             words = str(entry.fields.get("detail", entry.fields.get("words", "")))
             if entry.kind == "refused" and entry.who in (self.name, self.name + PARTNER):
                 found.add(words.split(": ")[1] if ": " in words else words)
-            elif entry.kind == "report" and entry.fields["what"] in REPORTED:
+            elif entry.kind == "report" and entry.fields["what"] in self.reported:
                 bay, _, rest = words.partition(": ")
                 if bay in self.bays:
                     found.add(rest.partition(":")[0])

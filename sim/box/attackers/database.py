@@ -22,14 +22,16 @@ from sim.box.attackers.attack import Attack
 from sim.box.attackers.speaker import Keys
 from sim.box.disk import DATABASE
 
-LOOK_MS = 10 * 60_000  # when they look what came of it
-ROWS = ("withheld", "list damaged", "refused")  # of the log, that tell of an edit
-REPORTS = ("refused", "exchange-failed", "fault")  # of the hub
+LOOK_MS = 10 * 60_000  # they look what came of it this often ...
+LOOKS_MAX = 48  # ... until something tells of it, or for so long
 FORGED = "this was never approved"
 ITEM = (
     "INSERT INTO items (id, kind, author_learner, device, group_id, parent, received_ms, state, version, text,"
     " changed_ms, statement) VALUES (?, 'post', ?, ?, ?, NULL, ?, 'approved', 4, ?, ?, ?)"
 )
+
+
+Edit = Callable[["EditedDatabase", Tx], None]
 
 
 class EditedDatabase(Attack):
@@ -45,12 +47,14 @@ class EditedDatabase(Attack):
             self.end()
             return
         self._undo: Callable[[Tx], None] | None = None
+        self._item: bytes | None = None  # that was put in
+        self._again: Edit | None = None  # what is put in anew each time that nothing came of it
         self.begin()
         self._edit(TABLES[str(self.event.args["table"])])
         self._rows = self._size()
         self.after(LOOK_MS, self._look)
 
-    def _edit(self, edit: Callable[[EditedDatabase, Tx], None]) -> None:
+    def _edit(self, edit: Edit) -> None:
         """In a transaction of another process."""
         store = Store(Path(os.fspath(self.world.hub.disk.directory)) / DATABASE)
         try:
@@ -66,32 +70,43 @@ class EditedDatabase(Attack):
 
     def leave(self) -> None:
         if self.begun and not self.over:
-            self._look()
+            self._look(LOOKS_MAX)
         super().leave()
 
-    def _look(self) -> None:
-        """What the hub says of it, and whether anybody shows it."""
+    def _look(self, looks: int = 1) -> None:
+        """Whether the hub says something of it, and whether anybody shows it."""
+        if not self.world.hub.on and looks < LOOKS_MAX:
+            self.after(LOOK_MS, lambda: self._look(looks + 1))
+            return
+        told = self._told() if self.world.hub.on else ""
+        if not told and looks < LOOKS_MAX:
+            if self._again is not None:
+                self._edit(self._again)
+            self.after(LOOK_MS, lambda: self._look(looks + 1))
+            return
+        undo, self._undo = self._undo, None
+        if undo is not None and self.world.hub.on:
+            self._edit(lambda attack, tx: undo(tx))
         shown = 0
         for box in self.world.of_learner.values():
             shown += sum(FORGED in row[2] for row in box.look().get("shown", ()))
-        if not self.world.hub.on:
-            self.end(shown=shown)
-            return
-        undo = self._undo
-        if undo is not None:
-            self._edit(lambda attack, tx: undo(tx))
+        self.end(shown=shown, told=told)
+
+    def _told(self) -> str:
+        """What the hub has said of this edit since: names of refusals, or what is wrong with its log."""
+        table = str(self.event.args["table"])
+        if table == "roster":
+            since = self.world.trace.entries[self._since :]
+            told = any("WingRefused" in str(one.fields["words"]) for one in since if one.kind == "report")
+            return "WingRefused" if told else ""
         with self.world.hub.store.read() as tx:
-            sql = "SELECT DISTINCT action FROM log WHERE seq >= ? ORDER BY 1"
-            rows = [str(row[0]) for row in tx.execute(sql, (self._rows,))]
-            edited = log.first_edited(tx)
-        reported = set()
-        for entry in self.world.trace.entries[self._since :]:
-            if entry.kind == "report" and entry.fields["what"] in REPORTS:
-                reported.add(str(entry.fields["words"]).split(": ")[1])
-        self.end(
-            shown=shown, rows=" ".join(action for action in rows if action in ROWS),
-            reported=" ".join(sorted(reported)), edited_row=-1 if edited is None else edited,
-        )  # fmt: skip
+            if table == "log":
+                edited = log.first_edited(tx)
+                return "" if edited is None else f"row {edited} is edited"
+            action = "list damaged" if table == "lists" else "withheld"
+            sql = "SELECT detail FROM log WHERE seq >= ? AND action = ? AND item IS ? ORDER BY seq"
+            rows = tx.execute(sql, (self._rows, action, self._item)).fetchall()
+        return " ".join(sorted({str(row[0]).split(": ")[1] for row in rows}))
 
     # what is put in
 
@@ -99,7 +114,7 @@ class EditedDatabase(Attack):
         """An approval for the whole group, in nobody's name."""
         text = words.encode()
         now_s = self.world.hub.clock() // 1000
-        roster = self.world.hub.rooms.people.roster()
+        roster = self.world.hub.rooms.wing.roster
         group = roster.group(self._group)
         readers = [] if group is None else [one for one in group.members if one != self._learner]
         return Statement(
@@ -114,6 +129,7 @@ class EditedDatabase(Attack):
 
     def put(self, tx: Tx, said: Statement, sign1s: dict[str, bytes], named: bytes | None = None) -> None:
         """An approved item with this statement, as the hub itself would have it."""
+        self._item = said.item
         now_ms, text, digest = self.world.hub.clock(), FORGED.encode(), said.digest()
         nobody = hashlib.sha256(self.name.encode()).digest()[:8]
         tx.execute(ITEM, (said.item, self._learner, nobody, self._group, now_ms, FORGED, now_ms, named or digest))
@@ -161,9 +177,9 @@ def _bundles(attack: EditedDatabase, tx: Tx) -> None:
 
 
 def _lists(attack: EditedDatabase, tx: Tx) -> None:
-    """A device's stored list with one more item, under the hub's signature of the one before."""
+    """A device's stored list with one more item, as fresh as can be, under the hub's signature of the one before."""
     said = attack.statement(FORGED)
-    attack.put(tx, said, {})
+    attack._again = _lists
     box = attack.world.of_learner[attack._learner]
     row = tx.execute("SELECT list_signed FROM devices WHERE device = ?", (box.id,)).fetchone()
     if row is None or row[0] is None:
@@ -177,7 +193,10 @@ def _lists(attack: EditedDatabase, tx: Tx) -> None:
         roster_version=held.roster_version, own=held.own,
         items=[Listed(item=item, statement=rows[item]) for item in sorted(rows)],
     )  # fmt: skip
-    tx.execute("UPDATE devices SET list_signed = ? WHERE device = ?", (cbor.dumps([made.encode(), sign1s]), box.id))
+    tx.execute(
+        "UPDATE devices SET list_signed = ?, list_issued_s = ? WHERE device = ?",
+        (cbor.dumps([made.encode(), sign1s]), attack.world.hub.clock() // 1000, box.id),
+    )
 
 
 def _roster(attack: EditedDatabase, tx: Tx) -> None:
@@ -209,6 +228,6 @@ def _log(attack: EditedDatabase, tx: Tx) -> None:
     tx.execute(trigger)
 
 
-TABLES = {
+TABLES: dict[str, Edit] = {
     "items": _items, "decisions": _decisions, "bundles": _bundles, "lists": _lists, "roster": _roster, "log": _log,
 }  # fmt: skip

@@ -157,6 +157,7 @@ class AtFalseDock(Attack):
         self.end(
             sessions=dock.ups, heard=len(dock.heard), leaked=leaked, shows_more=len(shows_more),
             by_device=" ".join(refused), downs=", ".join(sorted(set(dock.downs))),
+            enrolled=bool(after["enrolled"]),
         )  # fmt: skip
 
 

@@ -81,26 +81,29 @@ class CounterRewind(Held):
 
 
 class ClonedDevice(Held):
-    """A copy is made of the device; first the device docks, then the copy."""
+    """A copy is made of the device; one of the two docks, then the other, in an order that `pick` says."""
 
     def start(self) -> None:
-        self._copy = self.box.flash.survivors(True)
-        self._clone: DeviceBox | None = None
-        self.dock(self.box, 1, "of the device")
+        clone = DeviceBox(f"{self.event.id}.{CLONE}", self.name, self.world.kernel, self.world.plan.seed)
+        clone.flash = self.box.flash.survivors(True)
+        self.world.hostile[clone.name] = clone
+        self._two = [self.box, clone][:: -1 if self.whole("pick") % 2 else 1]
+        self._docked_both = False
+        self.dock(self._two[0], 1, "of the one")
 
     def attacks(self) -> bool:
-        return self._clone is not None
+        return self._docked_both
 
     def then(self) -> None:
-        if self._clone is not None:
-            more = _others(self._clone) - _others(self.box)
-            self.end(reads_more=len(more))
+        if not self._docked_both:
+            self._docked_both = True
+            self.dock(self._two[1], 1, "of the other")
             return
-        kernel, seed = self.world.kernel, self.world.plan.seed
-        self._clone = DeviceBox(f"{self.event.id}.{CLONE}", self.name, kernel, seed)
-        self._clone.flash = self._copy
-        self.world.hostile[self._clone.name] = self._clone
-        self.dock(self._clone, 1, "of the copy")
+        more = _others(self._two[1]) - _others(self._two[0])
+        for box in self._two:
+            box.turn_off()
+        self.box.flash = self._two[0].flash  # the next time it is the one that the hub goes on with
+        self.end(reads_more=len(more))
 
 
 def _others(box: DeviceBox) -> set[bytes]:

@@ -64,6 +64,7 @@ class Raw:
 class OnTheWire(Attack):
     """`pieces` are what it writes, one after the other."""
 
+    reported = ("refused", "wire")
     gap_ms = 0
     stay_ms = 8_000
 
@@ -214,7 +215,7 @@ class Downgrade(Attack):
 
     def start(self) -> None:
         self.talker: Talker | None = None
-        self.visit(self.box, self._make, lifted=self._lifted, stay_ms=12_000)
+        self.visit(self.box, self._make, lifted=self._lifted, stay_ms=45_000)
 
     def _make(self, flash: Flash, seed: str, actor: str, clock_s: int) -> Core:
         self.talker = Talker([*self._offers()], self.entropy, self.begin)
@@ -224,10 +225,11 @@ class Downgrade(Attack):
         stranger = Keys(self.entropy(32), self.entropy(32))
         hub = self.world.provision.keys.x25519_public
         yield b"\x04" + bytes(32)  # a pattern that there is none of
+        yield b"\x02\x00\x30" + noise.public_of(self.entropy(32)) + bytes(16)  # no static key in it
         for code, name, prologue in (
             (2, "IK", b"perch/session/0/IK"),  # an older session
             (2, "IK", b""),
-            (1, "XX", b"perch/session/1/XX"),  # an enrolment that nobody opened a window for
+            (1, "XX", b"perch/session/1/XX"),  # an enrolment that goes no further
         ):
             begun = Handshake(
                 f"Noise_{name}_25519_ChaChaPoly_SHA256", True, prologue, s=(stranger.x_private, stranger.x25519),
@@ -235,7 +237,6 @@ class Downgrade(Attack):
             )  # fmt: skip
             message = begun.write(b"")
             yield bytes([code]) + len(message).to_bytes(2, "big") + message
-        yield b"\x02\x00\x30" + noise.public_of(self.entropy(32)) + bytes(16)  # no static key in it
 
     def _lifted(self, docking: Docking) -> None:
         assert self.talker is not None
