@@ -13,7 +13,6 @@ import json
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,7 +31,7 @@ from sim import recordings
 from sim.box.catalogue import CATALOGUE
 from sim.box.command import BROKEN, FAILED, OK, Parser
 from sim.box.learners import text_of
-from sim.box.live_faults import BEFORE, MS_MAX, WITHIN
+from sim.box.live_faults import BEFORE, MS_MAX, WITHIN, Later
 from sim.box.live_judging import Failure, Judging
 from sim.box.plan import Event, Plan
 from sim.box.planning import make_plan
@@ -41,7 +40,6 @@ from sim.box.staff import REASON
 from sim.box.streams import stream
 from sim.enrolling import enrol
 from sim.learner_page import page_text, save_post, save_video, settled, status
-from sim.processes import DidNotStart
 from sim.stages import StageFailed, Stages
 from sim.wing import Learner, ProcessWing, now_ms
 
@@ -53,6 +51,7 @@ GROUP, GROUP_OF_PLAN = "writing", "g00"
 DECISIONS_MAX = 200  # of one person in one go
 LATER_S = (0.05, 1.2)  # after the device was seated, a fault begins
 MINUTES_MAX = 600.0
+DONE = "done"  # how the account of something that was done begins
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Outcome:
 
     def done(self, do: str) -> int:
         """How often this was done."""
-        return sum(one["do"] == do and one["how"] == "done" for one in self.did)
+        return sum(one["do"] == do and one["how"].startswith(DONE) for one in self.did)
 
 
 class Live:
@@ -84,7 +83,7 @@ class Live:
         self._began = time.monotonic()
         self._of = {learner.id: learner for learner in self.wing.learners}
         self._waiting: dict[str, list[Event]] = {}  # faults, by docking or learner; "" for the next docking of anybody
-        self._timers: list[tuple[threading.Timer, Callable[[], object]]] = []
+        self.later = Later(lambda words: self.failures.append(("live", words)))
         self._video = b""
         self._acts = {
             "write": self._write, "record": self._record, "dock": self._dock, "read": self._read, "shift": self._shift
@@ -111,7 +110,7 @@ class Live:
             self._stop()
         with stage("what hub and devices have stored is judged"):
             self._judge()
-        done = {one["event"] for one in self.did if one["how"] == "done"}
+        done = {one["event"] for one in self.did if one["how"].startswith(DONE)}
         events = tuple(event for event in self.plan.events if event.id in done)
         return Outcome(replace(self.plan, events=events), self.did, self.failures)
 
@@ -140,22 +139,22 @@ class Live:
     def _write(self, event: Event) -> str:
         text = text_of(self.plan.seed, event.id, int(event.args["bytes"]))
         self.saved[bytes.fromhex(save_post(self._of[event.who], text, GROUP))] = event.id
-        return "done"
+        return DONE
 
     def _record(self, event: Event) -> str:
         self._video = self._video or recordings.make(seconds=1.0, size=(160, 120))
         self.saved[bytes.fromhex(save_video(self._of[event.who], self._video))] = event.id
-        return "done"
+        return DONE
 
     def _read(self, event: Event) -> str:
         """Open every thread of the group."""
         learner = self._of[event.who]
         for part in page_text(learner, f"/group/{GROUP}").split('"/thread/')[1:]:
             page_text(learner, "/thread/" + part[:64])
-        return "done"
+        return DONE
 
     def _shift(self, event: Event) -> str:
-        return f"done: {self._decide()} decisions" if self.wing.hub is not None else "not done"
+        return f"{DONE}, {self._decide()} decisions"
 
     # docking
 
@@ -173,11 +172,11 @@ class Live:
         for fault in faults:
             if fault.do in BEFORE:
                 BEFORE[fault.do](self, learner, fault)
-                self._note(fault, "done")
+                self._note(fault, DONE)
         self.wing.seat(learner)
         for fault in faults:
             if fault.do in WITHIN:
-                self.undo(draw.uniform(*LATER_S), self._beginning(learner, fault))
+                self.later.after(draw.uniform(*LATER_S), self._beginning(learner, fault))
         if faults:
             time.sleep(LATER_S[1])
         how = self._until_settled(learner)
@@ -187,7 +186,7 @@ class Live:
     def _beginning(self, learner: Learner, fault: Event) -> Callable[[], None]:
         def begin() -> None:
             WITHIN[fault.do](self, learner, fault)
-            self._note(fault, "done")
+            self._note(fault, DONE)
 
         return begin
 
@@ -196,9 +195,9 @@ class Live:
         while time.monotonic() < end:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 if settled(learner):
-                    return "done"
+                    return DONE
             time.sleep(0.1)
-        return "done: given up"
+        return f"{DONE}, and gave up"
 
     def _lift(self, learner: Learner, again: bool = False) -> None:
         """Back to the cell. A wire that was yanked comes back by itself a little later: then once more."""
@@ -220,19 +219,6 @@ class Live:
         """Another wire, until the device is lifted."""
         learner.wire.disturb(len(self.did) + 1, **rates)
 
-    def undo(self, seconds: float, call: Callable[[], object]) -> None:
-        """Make this call so much later, or when everything heals."""
-
-        def late() -> None:
-            try:
-                call()
-            except (OSError, DidNotStart) as error:
-                self.failures.append(("live", f"{type(error).__name__}: {error}"))
-
-        timer = threading.Timer(seconds, late)
-        self._timers.append((timer, late))
-        timer.start()
-
     def device_on(self, learner: Learner) -> None:
         if learner.device is None or not learner.device.alive:
             self.wing.start_device(learner)
@@ -244,12 +230,7 @@ class Live:
     def heal(self) -> None:
         """No fault is on any more, and everything runs."""
         self._waiting.clear()
-        while self._timers:
-            timer, late = self._timers.pop(0)
-            timer.cancel()
-            if timer.is_alive() and not timer.finished.is_set():
-                late()
-            timer.join()
+        self.later.now()
         for learner in self.wing.learners:
             learner.wire.disturb()
             self.wing.lift(learner)
@@ -335,10 +316,7 @@ class Live:
         return ""
 
     def _stop(self) -> None:
-        for timer, _ in self._timers:
-            timer.cancel()
-        for timer, _ in self._timers:
-            timer.join(10)
+        self.later.now(all_of_them=False)
         self.wing.close()
 
     def _judge(self) -> None:
@@ -395,7 +373,7 @@ def told(outcome: Outcome, directory: Path) -> int:
         json.dumps({"did": outcome.did, "failures": outcome.failures}, indent=1) + "\n", encoding="utf-8"
     )
     (directory / "plan.toml").write_text(outcome.plan.dumps(), encoding="utf-8")
-    count = sum(one["do"] in CATALOGUE and one["how"] == "done" for one in outcome.did)
+    count = sum(outcome.done(do) for do in CATALOGUE)
     print(f"{len(outcome.did)} things were tried; {count} faults were done. All of it is in {directory / 'live.json'}.")
     for invariant, words in outcome.failures:
         print(f"FAILED {invariant}: {words}")

@@ -1,7 +1,7 @@
 """Live run -> here -> processes and wires: the faults of a plan that can be done to real ones, as near as it goes.
 
 Every one begins in a docking: those of a wire before the device is seated, the others a moment after. What must end is
-undone by a timer, or by `Live.heal` at the latest. Times are cut down: nobody waits a virtual hour here.
+undone by a timer, or when everything heals. Times are cut down: nobody waits a virtual hour here.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.box.plan import Event
-from sim.processes import Child
+from sim.processes import Child, DidNotStart
 from sim.wing import Learner
 
 if TYPE_CHECKING:
@@ -26,6 +27,40 @@ SIDE_OF_HUB = "a"
 LINE = {"up": "ba", "down": "ab"}  # the hub is on side a of the wire
 
 Do = Callable[["Live", Learner, Event], None]
+
+
+class Later:
+    """Calls that come so much later, each once: by their timer, or all of them at `now`."""
+
+    def __init__(self, failed: Callable[[str], object]) -> None:
+        self._failed = failed
+        self._calls: list[tuple[threading.Timer, Callable[[], object], bool]] = []
+        self._turn = threading.Lock()  # nothing is started by two at once
+
+    def after(self, s: float, call: Callable[[], object], always: bool = False) -> None:
+        """`always`: also when the run is broken off, and everything else is dropped."""
+        left = [call]
+
+        def once() -> None:
+            with self._turn:
+                try:
+                    while left:
+                        left.pop()()
+                except (OSError, DidNotStart) as error:
+                    self._failed(f"{type(error).__name__}: {error}")
+
+        timer = threading.Timer(s, once)
+        self._calls.append((timer, once, always))
+        timer.start()
+
+    def now(self, all_of_them: bool = True) -> None:
+        """Whatever has not been done is done, or dropped; nothing comes later any more."""
+        while self._calls:
+            timer, once, always = self._calls.pop(0)
+            timer.cancel()
+            timer.join()
+            if all_of_them or always:
+                once()
 
 
 def seconds(event: Event, name: str) -> float:
@@ -46,7 +81,7 @@ def _yank(live: Live, learner: Learner, event: Event) -> None:
 def _half_open(live: Live, learner: Learner, event: Event) -> None:
     line = LINE[str(event.args["direction"])]
     learner.wire.lift(line)
-    live.undo(seconds(event, "ms"), lambda: learner.wire.seat(line) if learner.seated else None)
+    live.later.after(seconds(event, "ms"), lambda: learner.wire.seat(line) if learner.seated else None)
 
 
 def _bounce(live: Live, learner: Learner, event: Event) -> None:
@@ -77,7 +112,7 @@ def _glue(live: Live, learner: Learner, event: Event) -> None:
 def _device_cut(live: Live, learner: Learner, event: Event) -> None:
     if learner.device is not None:
         learner.device.kill()
-        live.undo(MS_MAX / 1000, lambda: live.device_on(learner))
+        live.later.after(MS_MAX / 1000, lambda: live.device_on(learner))
 
 
 def _device_stopped(live: Live, learner: Learner, event: Event) -> None:
@@ -88,7 +123,13 @@ def _device_stopped(live: Live, learner: Learner, event: Event) -> None:
 def _hub_crash(live: Live, learner: Learner, event: Event) -> None:
     if live.wing.hub is not None:
         live.wing.hub.kill()
-        live.undo(seconds(event, "down_ms") if "down_ms" in event.args else 0.0, live.hub_on)
+        live.later.after(seconds(event, "down_ms") if "down_ms" in event.args else 0.0, live.hub_on)
+
+
+def _hub_again(live: Live, learner: Learner, event: Event) -> None:
+    """Killed; and once more when it is up again."""
+    _hub_crash(live, learner, event)
+    live.later.after(2 * MS_MAX / 1000, lambda: _hub_crash(live, learner, event))
 
 
 def _hub_stopped(live: Live, learner: Learner, event: Event) -> None:
@@ -124,6 +165,7 @@ WITHIN: dict[str, Do] = {
     "flash.slow_erase": _device_stopped,
     "hub.crash": _hub_crash,
     "hub.power_cut": _hub_crash,
+    "hub.restart_loop": _hub_again,
     "hub.stall": _hub_stopped,
     "hub.bay_dead": _bay_dead,
     "disk.slow_sync": _hub_stopped,
@@ -135,7 +177,7 @@ WITHIN: dict[str, Do] = {
 def stop(live: Live, pid: int, s: float) -> None:
     """SIGSTOP, and SIGCONT so much later."""
     _send(pid, signal.SIGSTOP)
-    live.undo(s, lambda: _send(pid, signal.SIGCONT))
+    live.later.after(s, lambda: _send(pid, signal.SIGCONT), always=True)
 
 
 def _send(pid: int, number: int) -> None:
