@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from firmware.storage import Clock, Random
     from protocol.records.journal import JournalEntry
 
+SMALL_HEAP = hasattr(gc, "mem_free")  # MicroPython: what a list leaves behind is collected at once
+
 __all__ = ["Device", "NotEnrolled", "NotShown", "TextUnfit"]
 
 
@@ -321,7 +323,8 @@ class Device:
     def accept_list(self, signed: bytes) -> int:
         """Take a newer delivery list and follow it; returns how many items it took away."""
         self.inbox.accept_list(signed)
-        gc.collect()
+        if SMALL_HEAP:
+            gc.collect()
         return self.apply_list()
 
     def receive_bundle(self, data: bytes) -> bytes:

@@ -253,12 +253,20 @@ class Inbox:
     def blobs_missing(self) -> "list[tuple[bytes, int]]":
         """(root, size) of renditions that are not here yet, stills before videos."""
         stills, videos = [], []
-        for held in self.shown():
+        for held in self.shown() if self._lacks_media() else ():
             if held.still is not None and not self.has_blob(held.still[0]):
                 stills.append(held.still[:2])
             if held.video is not None and not self.has_blob(held.video[0]):
                 videos.append(held.video[:2])
         return stills + videos
+
+    def _lacks_media(self) -> bool:
+        """Quickly: whether any bundle that is held, shown or not, waits for a still or a video."""
+        for held in self.held.values():
+            for rendition in (held.still, held.video):
+                if rendition is not None and not self.has_blob(rendition[0]):
+                    return True
+        return False
 
     def has_blob(self, root: bytes) -> bool:
         return self._storage.blob_size(BLOB + name_of(root)) > 0

@@ -16,7 +16,7 @@ from hub_daemon.bay_core import BayCore
 from hub_daemon.broker import Account
 from hub_daemon.exchange_mqtt import answer, down
 from hub_daemon.keys import HubKeys
-from hub_daemon.limits import BAY_RESTART_S, MEDIA_FAILED_S, MEDIA_IDLE_S, TICK_MS
+from hub_daemon.limits import BAY_RESTART_S, LOG_PAGE_ROWS_MAX, MEDIA_FAILED_S, MEDIA_IDLE_S, TICK_MS
 from hub_daemon.media.refusals import MediaRefused, Rendition
 from hub_daemon.rooms import Rooms
 from hub_daemon.store import Store, log
@@ -366,15 +366,15 @@ class HubBox:
             return
         self._committed = False
         custody = False
-        with self.store.read() as tx:
-            found = log.since(tx, self._rows)
-        while found:
+        more = True
+        while more:
+            with self.store.read() as tx:
+                found = log.since(tx, self._rows)
             for entry in found:
                 self._rows = entry.seq + 1
                 custody |= entry.action == "custody"
                 self.on_row(entry)
-            with self.store.read() as tx:
-                found = log.since(tx, self._rows)
+            more = len(found) == LOG_PAGE_ROWS_MAX
         self.on_commit()
         if custody:
             self.work_media()
