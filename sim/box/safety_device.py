@@ -161,8 +161,7 @@ class DeviceWatch:
         stored = kept.flash.files.get("own/" + message.item.hex())
         entry = {} if stored is None else cbor2.loads(stored[:-4])
         sealed = entry.get(SEALED)
-        there = message.item in self.hub.custody or message.item in self.hub.refused
-        if not there and (sealed is None or hashlib.sha256(sealed).digest() != message.item):
+        if not self.hub.answered(message.item) and (sealed is None or hashlib.sha256(sealed).digest() != message.item):
             raise Wrong("S6", "saved, and neither on the device nor at the hub")
         if entry.get(TEXT) != message.text:
             raise Wrong("S6", "saved, and the author's own copy is not there")
@@ -173,7 +172,6 @@ class DeviceWatch:
 
     def _own(self, kept: Kept, item: bytes, data: bytes | None) -> None:
         entry = {} if data is None else cbor2.loads(data[:-4])
-        there = item in self.hub.custody or item in self.hub.refused
         message = self.world.ledger.by_item.get(item)
         if SEALED in entry:
             kept.waiting[item] = None if entry[BLOB] is None else entry[BLOB][0]
@@ -181,7 +179,7 @@ class DeviceWatch:
                 raise Wrong("S6", f"{self._name(item)} is kept with another envelope")
         else:
             kept.waiting.pop(item, None)
-            if message is not None and not there:
+            if message is not None and not self.hub.answered(item):
                 raise Wrong("S6", f"the envelope of {self._name(item)} is gone, and the hub has it not")
         if message is not None and entry.get(TEXT) != message.text:
             raise Wrong("S6", f"the author's copy of {self._name(item)} is gone or changed")
@@ -196,7 +194,7 @@ class DeviceWatch:
             return
         ever = self.hub.ever.get(item, set())
         so = item in self.hub.custody if state == 1 else bool(NEEDS[state] & ever)
-        if not so and not (state == 5 and item in self.hub.refused):
+        if not so and not (state == 5 and self.hub.answered(item) and item not in self.hub.custody):
             raise Wrong("S13", f"{self._name(item)} is in state {state} here, and was {sorted(ever)} at the hub")
 
     def _drafts(self, kept: Kept) -> None:
@@ -206,7 +204,7 @@ class DeviceWatch:
 
     def _gone(self, kept: Kept, root: bytes) -> None:
         for item, recording in kept.waiting.items():
-            if recording == root and item not in self.hub.refused and item not in self.hub.custody:
+            if recording == root and not self.hub.answered(item):
                 raise Wrong("S6", f"the recording of {self._name(item)} is gone, and the hub has it not")
 
     def received(self, device: str, item: bytes) -> None:

@@ -36,6 +36,7 @@ ONE_WAY = {
     "refused": (),
 }
 STAFF_STATES = ("approved", "returned", "rejected", "recalled")  # what only signatures of staff make of an item
+CAME_BACK = {"returned", "rejected", "recalled", "refused"}
 DECISIONS = ("approve", "return", "reject", "recall")
 STATEMENT = re.compile(r"statement ([0-9a-f]{64})")
 DAY_MS = 86_400_000
@@ -133,6 +134,14 @@ class HubWatch:
     def full_today(self, device: str) -> bool:
         """Whether this device has handed over as much as a day allows: the rest waits with it."""
         return len(self._today.get(device, ())) >= self.world.plan.wing.envelopes_per_day_max
+
+    def answered(self, item: bytes) -> bool:
+        """Whether the device need not hold this any more: the hub has it, refused it, or sent back its thread."""
+        if item in self.custody or item in self.refused:
+            return True
+        message = self.world.ledger.by_item.get(item)
+        thread = None if message is None or message.parent is None else message.parent
+        return thread is not None and (thread in self.refused or bool(CAME_BACK & self.ever.get(thread, set())))
 
     def _decided(self, entry: log.Entry) -> None:
         self.learn_rosters()

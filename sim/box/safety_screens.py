@@ -81,7 +81,8 @@ class ScreenWatch:
         said = self.oracle.once.get(kept.listed.get(item, b""))
         if code:
             ever = self.devices.hub.ever.get(item, set())
-            if item not in self.devices.hub.refused and "refused" not in ever and not self.devices.hub.lenient:
+            refused = self.devices.hub.answered(item) and item not in self.devices.hub.custody
+            if not refused and "refused" not in ever and not self.devices.hub.lenient:
                 raise Wrong("S13", f"for {code}, which the hub never said")
         elif words and (said is None or words != said.words):
             raise Wrong("S2", "with other words than staff signed")

@@ -44,8 +44,8 @@ def test_the_document_is_what_the_judges_say() -> None:
 
 
 def test_every_promise_is_judged_where_the_document_says() -> None:
-    texts = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "sim/box").glob("*.py"))}
-    del texts["invariants.py"]
+    judges = sorted({name for one in invariants.INVARIANTS for name in one.where.split(", ")})
+    texts = {name: (ROOT / "sim/box" / name).read_text("utf-8") for name in judges}
     for one in invariants.INVARIANTS:
         assert [name for name in texts if f'"{one.id}"' in texts[name]] == one.where.split(", "), one.id
 
