@@ -7,12 +7,12 @@ to the oracle in the order in which it was committed.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cbor2
 
+from hub_daemon.store import Store, Tx
 from sim.box.oracle import Oracle, Wrong
 
 CRC_BYTES = 4  # behind what a device stores
@@ -27,8 +27,8 @@ class Judging:
         self.oracle = Oracle(wing, hub_x25519)
         self.items: dict[bytes, str] = {}  # every item of the hub, with its state
         self._name = name
-        with contextlib.closing(sqlite3.connect(hub / "hub.sqlite3")) as database:
-            self._hub(database)
+        with contextlib.closing(Store(hub / "hub.sqlite3")) as store, store.read() as tx:
+            self._hub(tx)
 
     def sure(self, about: str, check: Callable[..., object], *values: object) -> bool:
         """Whether the oracle has nothing against it; if it has, that is a failure."""
@@ -39,14 +39,14 @@ class Judging:
             return False
         return True
 
-    def _hub(self, database: sqlite3.Connection) -> None:
-        for signed, register in database.execute("SELECT signed, register FROM rosters ORDER BY version"):
+    def _hub(self, tx: Tx) -> None:
+        for signed, register in tx.execute("SELECT signed, register FROM rosters ORDER BY version").fetchall():
             self.sure("a roster", self.oracle.roster, signed, register)
-        for sealed, device in database.execute("SELECT sealed, device FROM envelopes ORDER BY received_ms"):
+        for sealed, device in tx.execute("SELECT sealed, device FROM envelopes ORDER BY received_ms").fetchall():
             self.sure("an envelope", self.oracle.letter, sealed, device)
-        for item, body, sign1s in self._decisions(database):
+        for item, body, sign1s in self._decisions(tx):
             self.sure(self._name(item), self.oracle.decided, body, sign1s)
-        self.items = dict(database.execute("SELECT id, state FROM items"))
+        self.items = {row[0]: row[1] for row in tx.execute("SELECT id, state FROM items").fetchall()}
         for item, state in self.items.items():
             said = self.oracle.state.get(item)
             shown = {"delivered": "approved"}.get(state, state)
@@ -54,15 +54,15 @@ class Judging:
                 self.failures.append(("S1", f"{self._name(item)} is {state}, and signed as {said or 'nothing'}"))
 
     @staticmethod
-    def _decisions(database: sqlite3.Connection) -> Iterator[tuple[bytes, bytes, list[bytes]]]:
+    def _decisions(tx: Tx) -> Iterator[tuple[bytes, bytes, list[bytes]]]:
         """(item, body, signatures) of each statement, in the order of their last signatures."""
         order = (
             "SELECT s.digest, s.item, s.body FROM statements s JOIN signatures g ON g.statement = s.digest"
             " GROUP BY s.digest ORDER BY max(g.signed_ms), s.decided_ms, s.rowid"
         )
-        for digest, item, body in database.execute(order).fetchall():
-            rows = database.execute("SELECT sign1 FROM signatures WHERE statement = ? ORDER BY signed_ms", (digest,))
-            yield item, body, [row[0] for row in rows]
+        for digest, item, body in tx.execute(order).fetchall():
+            rows = tx.execute("SELECT sign1 FROM signatures WHERE statement = ? ORDER BY signed_ms", (digest,))
+            yield item, body, [row[0] for row in rows.fetchall()]
 
     def saved(self, items: dict[bytes, str], known: Callable[[str], bool]) -> None:
         """S4: everything that a device's page said was saved is at the hub, and nothing that nobody tried to save."""

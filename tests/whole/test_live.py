@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from hub_daemon.keys import load_or_make
 from sim.box.command import OK
 from sim.box.kernel import HOUR_MS
 from sim.box.live import Live, told
+from sim.box.live_judging import Judging
 from sim.box.plan import Event, Plan, Value
 from sim.stages import Stages
+from sim.wing import now_ms
 from tests.kits.calm_wing import calm_plan
 
 LEARNERS = ("l000", "l001")
@@ -47,3 +51,14 @@ def test_a_live_wing_loses_nothing_when_its_hub_is_killed_and_a_wire_is_yanked(t
     assert json.loads((tmp_path / "live.json").read_text())["did"] == outcome.did
     assert live.wing.hub is not None and not live.wing.hub.alive
     assert not any(one.device is not None and one.device.alive for one in live.wing.learners)
+    assert broken(live, lambda bundle: bundle.write_bytes(bundle.read_bytes().replace(b"[l00", b"[l01"))) == {"S2", "L3"}
+    assert broken(live, lambda bundle: bundle.unlink()) == {"L3"}
+
+
+def broken(live: Live, harm: Callable[[Path], object]) -> set[str]:
+    """The promises that fail when one stored message of a device is harmed."""
+    judging = Judging("b-wing", live.wing.hub_data, load_or_make(live.wing.hub_data / "keys").x25519, bytes.hex)
+    reader = live.wing.learners[1]
+    harm(next((reader.data / "inbox").iterdir()))
+    judging.device(reader.id, reader.data, now_ms() // 1000)
+    return {invariant for invariant, _ in judging.failures}
