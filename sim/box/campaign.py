@@ -2,8 +2,9 @@
 
 The openings come first: short plans made by hand that meet what chance meets rarely. Then the scenarios, "storm"
 most of all, each seed with its own swarm of faults. Some plans run in two processes, which have different hash seeds:
-their digests must be equal. A failure is cut down and written to sim/regressions. A mark that should have been reached
-and was not fails the campaign as well.
+their digests must be equal; some are run with every byte looked at, or compared with the same days without attackers or
+with other clocks. A failure is cut down and written to sim/regressions. A mark that should have been reached and was
+not fails the campaign as well.
 """
 
 from __future__ import annotations
@@ -16,20 +17,27 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from sim.box import comparing, shrink
 from sim.box import marks as catalogue_of_marks
-from sim.box import shrink
-from sim.box.attempt import ROOT, OutOfTime, attempt
+from sim.box.attempt import CRASH, ROOT, SIMULATOR, OutOfTime, attempt
 from sim.box.command import BROKEN, DIFFERED, FAILED, MISSED, OK, Parser
 from sim.box.marks import Marks
 from sim.box.plan import Plan
 from sim.box.planning import make_plan
 from sim.box.progress import Bar
 from sim.box.run_command import load_plan
+from sim.box.running import Look
 from sim.box.scenario import Scenario
 
+COMPARED = {
+    "attackers": (comparing.without_attackers, ("S14", "L8")),
+    "clocks": (comparing.other_clocks, ("S15",)),
+}
+LOOKS = ("plain", "again", "secrets", *COMPARED)
 OPENINGS = ROOT / "sim" / "openings"
 ROTATION = (
     "storm", "hostile_landing", "storm", "transfer_day", "storm", "restored_backup", "storm", "lockdown",
@@ -44,12 +52,15 @@ LOOK_S = 0.5
 
 @dataclass(frozen=True)
 class Job:
-    """A plan to run: of a scenario and a seed, or of a file. `copy` tells two runs of one plan apart."""
+    """A plan to run: of a scenario and a seed, or of a file. `look` is how: one of LOOKS.
+
+    "again" is run for its digest alone: the same plan has run, or runs now, in the other process.
+    """
 
     scenario: str
     seed: str = ""
     file: str = ""
-    copy: int = 0
+    look: str = "plain"
 
     @property
     def command(self) -> str:
@@ -77,13 +88,33 @@ def run_job(job: Job, seconds_max: float) -> Result:
     """One job, in a process of its own."""
     found = Marks()
     try:
+        if job.look in COMPARED:
+            return _compare(job, seconds_max)
         with found:
-            made = attempt(job.plan(), seconds_max, before=found.watch, after=found.end)
+            made = attempt(
+                job.plan(), seconds_max, before=found.watch, after=found.end, secrets=job.look == "secrets"
+            )  # fmt: skip
     except OutOfTime as late:
         return Result(job, late=str(late), marks=found.counts())
     return Result(
         job, made.digest, tuple(made.outcome.failures), made.broken, "", found.counts(), made.seconds
     )  # fmt: skip
+
+
+def _compare(job: Job, seconds_max: float) -> Result:
+    """Run a plan and what it is compared with; a difference is a failure."""
+    started = time.monotonic()
+    plan = job.plan()
+
+    def run_plan(one: Plan, before: Look, after: Look) -> None:
+        made = attempt(one, seconds_max, before, after)
+        if any(name.startswith((CRASH, SIMULATOR)) for name in made.invariants):
+            raise RuntimeError(f"{job.command}: {made.outcome.failures[0][1]}")
+
+    compare, names = COMPARED[job.look]
+    found = compare(plan, run_plan)
+    marks = {f"checked.{name}": 1 for name in names}
+    return Result(job, "", tuple(found), False, "", marks, time.monotonic() - started)
 
 
 def shrink_job(job: Job, invariant: str, folder: str) -> tuple[str, str]:
@@ -95,14 +126,19 @@ def shrink_job(job: Job, invariant: str, folder: str) -> tuple[str, str]:
 
 def jobs(seed_from: int, scenarios: tuple[str, ...]) -> Iterator[Job]:
     """The openings, then the scenarios without an end."""
-    for path in sorted(OPENINGS.glob("*.toml")):
-        yield Job(path.stem, file=str(path.relative_to(ROOT)))
+    openings = [str(path.relative_to(ROOT)) for path in sorted(OPENINGS.glob("*.toml"))]
+    for place, file in enumerate(openings):
+        yield Job(Path(file).stem, file=file)
+        if place == 0:
+            yield from (Job(Path(file).stem, file=file, look=look) for look in ("again", "secrets", "clocks"))
     number = 0
     while True:
-        job = Job(scenarios[number % len(scenarios)], seed=str(seed_from + number))
+        job = Job(scenarios[number % len(scenarios)], str(seed_from + number))
         yield job
         if number % TWICE_EVERY == 0:
-            yield Job(job.scenario, job.seed, copy=1)
+            yield replace(job, look="again")
+        if job.scenario == "hostile_landing":
+            yield replace(job, look="attackers")
         number += 1
 
 
@@ -123,13 +159,16 @@ class Campaign:
         self.marks.update(result.marks)
         if result.late:
             return []
-        before = self.digests.setdefault(result.job.command, result.digest)
-        if before != result.digest:
-            self.differed.append(result.job.command)
+        if result.job.look in ("plain", "again"):
+            if result.job.command in self.digests:
+                self.marks["checked.S16"] += 1
+            if self.digests.setdefault(result.job.command, result.digest) != result.digest:
+                self.differed.append(result.job.command)
         new = [name for name in dict.fromkeys(name for name, _ in result.failures) if name not in self.kept]
         for name in new:
             self.kept[name] = ""
-        return [(result.job, name) for name in new]
+        # what shows only by comparing two runs, or by looking at every byte, is not cut down
+        return [(result.job, name) for name in new if result.job.look in ("plain", "again")]
 
     @property
     def failed(self) -> list[Result]:
@@ -168,7 +207,7 @@ def run_campaign(
                 runs[pool.submit(run_job, next(todo), min(RUN_SECONDS_MAX, left + 1))] = None
             if not runs and not shrinks:
                 return campaign
-            waiting: list[Future[Result] | Future[tuple[str, str]]] = [*runs, *shrinks]
+            waiting: list[Future[Any]] = [*runs, *shrinks]
             wait(waiting, LOOK_S, FIRST_COMPLETED)
             for run in [one for one in runs if one.done()]:
                 del runs[run]

@@ -20,6 +20,7 @@ from hub_daemon.store import items, journal, log
 from protocol.errors import Refusal
 from protocol.records.journal import JournalEntry
 from sim.box.catalogue import ATTACKS, CATALOGUE
+from sim.box.checked import Counting
 from sim.box.disk import Disk
 from sim.box.docks import Docking
 from sim.box.flash import OPS, Flash
@@ -83,6 +84,8 @@ class Marks:
             Exception.__init__(refusal, *words)
             found[refusal_name(type(refusal))] += 1
 
+        self._checked = Counting(found)
+        self._checked.begin()
         self._before = (Flash._die, Disk.die)
         vars_of: Any = (Refusal, Flash, Disk)
         vars_of[0].__init__ = made
@@ -96,6 +99,7 @@ class Marks:
         vars_of: Any = (Refusal, Flash, Disk)
         del vars_of[0].__init__  # its own is that of Exception
         vars_of[1]._die, vars_of[2].die = self._before
+        self._checked.end()
 
     def _cut(self, storage: str, kinds: tuple[str, ...], die: Any) -> Any:
         """`die` that notes first in which operation the power goes: the nearest caller that is one."""
