@@ -20,7 +20,7 @@ from hub_daemon.wing import Wing
 from hub_daemon.wire_notes import HOSTILE_ENDS, WireNotes
 from protocol.enrol import EnrolHub
 from protocol.errors import Refusal
-from protocol.limits import CODE_CHARS_MAX
+from protocol.limits import CODE_CHARS_MAX, LINK_DEVICE_DEAD_MS
 from protocol.link import Link
 from protocol.records.roster import Device
 from protocol.session import RESUME, Session
@@ -89,7 +89,7 @@ class BayCore:
         self._enrol_poll_at = 0
         self._granted = False
         self._wire = WireNotes()
-        self.stack = Stack(Link(random(8)), self._make_session)
+        self.stack = Stack(Link(random(8), dead_ms=LINK_DEVICE_DEAD_MS), self._make_session)
         self.stack.tick(now)
 
     # the wire

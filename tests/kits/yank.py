@@ -28,6 +28,7 @@ from hub_daemon.exchange import Exchange
 from hub_daemon.store import Store
 from hub_daemon.wing import Wing
 from protocol.blob import LEAF_CHUNKS
+from protocol.limits import LINK_DEVICE_DEAD_MS
 from protocol.records.hello import Status
 from tests.kits.exchange_side import ExchangeSide
 from tests.kits.faulty_disk import FaultyDisk
@@ -50,7 +51,7 @@ PIECE_BYTES = 600  # carried in a step of ...
 PIECE_MS = 2  # ... so long: 3 Mbaud
 FLIGHT_BYTES = 1200  # what is on the wire, and lost when it is lifted
 SOON_MS = 40
-SILENCE_MS = 2500
+SILENCE_MS = LINK_DEVICE_DEAD_MS + 1000
 END_MS = 120_000  # of virtual time after the last cut; then it does not complete
 
 
