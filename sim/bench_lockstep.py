@@ -1,8 +1,9 @@
 """A wing of MicroPython processes in lockstep: how long they take to start, what they hold, what a call costs.
 
 The plan is short: everybody writes one post and docks, staff approve, everybody docks again. It is run once more with
-the devices in this process; both must come to the same digest. The difference in time, by the calls, is what a call of
-a device costs there: its work in MicroPython (Ed25519 and X25519 above all), the frame, the pty and the switch.
+the devices in this process; both must come to the same digest. `call_cpu_us` is the CPU of all device processes by the
+calls: what a device does in MicroPython (Ed25519 and X25519 above all). `call_us` is the difference in time by the
+calls; on a machine that does nothing else, what is above `call_cpu_us` goes to frames, ptys and switches.
 `round_trip_us` is a call in which the device has nothing to do.
 """
 
@@ -43,6 +44,7 @@ def row_of(count: int) -> dict[str, Any]:
     return {
         "devices": count, "start_s": round(many.start_s, 2), "rss_mib": round(rss, 1), "pss_mib": round(pss, 1),
         "seconds": round(many.run_s, 1), "in_one_process_s": round(one.run_s, 1), "calls": many.calls,
+        "call_cpu_us": round(many.cpu_s * 1e6 / many.calls),
         "call_us": round((many.run_s - one.run_s) * 1e6 / many.calls), "round_trip_us": round(many.round_trip_us),
         "holds": many.digest == one.digest and not many.pending,
     }  # fmt: skip
@@ -60,6 +62,7 @@ class Measured:
             self.run_s = time.monotonic() - began
             self.digest, self.pending = outcome.digest, outcome.pending
             self.calls = sum(core.calls for core in cores or ())
+            self.cpu_s = sum(core.child.cpu_s() for core in cores or ())
             self.held = [memory_kib(core.child.process.pid) for core in cores or ()]
             self.round_trip_us = 0.0
             if cores:
@@ -99,5 +102,5 @@ def plan_of(count: int) -> Plan:
 
 if __name__ == "__main__":
     os.nice(10)
-    for found in rows():
-        print(found)
+    for size in SIZES:
+        print(row_of(size), flush=True)

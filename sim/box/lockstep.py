@@ -127,10 +127,10 @@ class Child:
         printed = self.printed.read()[-2000:].decode("utf-8", "replace").strip()
         return DeviceProcessFailed(why + (f"; it printed:\n{printed}" if printed else ""))
 
-    def rss_bytes(self) -> int:
-        """Memory that the process has in use now."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    def cpu_s(self) -> float:
+        """CPU seconds of the process so far, in user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _kill(process: subprocess.Popen[bytes], master: int, printed: BinaryIO) -> None:
