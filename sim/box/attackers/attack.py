@@ -7,8 +7,9 @@ names of the refusals that it met, in the hub's log and in its reports about the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hub_daemon.store import DatabaseError
 from sim.box.devices import DeviceBox, MakeCore
 from sim.box.docks import Docking
 from sim.box.plan import Event
@@ -95,6 +96,16 @@ class Attack:
                 if bay in self.bays:
                     found.add(rest.partition(":")[0])
         return sorted(found)
+
+    def stored(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the hub's database, as somebody has copied it; none while there is no hub."""
+        if not self.world.hub.on:
+            return []
+        try:
+            with self.world.hub.store.read() as tx:
+                return [tuple(row) for row in tx.execute(sql, values).fetchall()]
+        except DatabaseError:
+            return []
 
     def after(self, ms: int, call: Callable[[], None]) -> None:
         """Make this call so much later, unless it is all over by then."""

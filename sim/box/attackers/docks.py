@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from hub_daemon.store import rosters
 from protocol import noise
 from protocol.records import receipt, statement
 from protocol.records.bundle import Bundle
@@ -65,12 +64,11 @@ class ListRollback(StolenHub):
     def words(self) -> Words:
         lists = _older(self.world, self.honest.id)
         place = max(0, len(lists) - 1 - self.whole("back"))
-        with self.world.hub.store.read() as tx:
-            old = rosters.since(tx, 0, 1)
+        old = self.stored("SELECT signed FROM rosters ORDER BY version LIMIT 1")
         held = self.core.device.inbox.list
         newest = 0 if held is None else held.version
         before = [one for one in lists[: place + 1] if _version(one) < newest] or lists[:1]
-        return [("roster", old[0].signed), ("list", before[-1])]
+        return [*(("roster", bytes(row[0])) for row in old), ("list", before[-1])]
 
 
 class UnapprovedBundle(StolenHub):

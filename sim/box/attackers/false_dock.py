@@ -104,11 +104,12 @@ class AtFalseDock(Attack):
     """`lay(victim)` copies an honest device and lays it on the dock of `dock()`; `came` is what came of it."""
 
     def start(self) -> None:
-        found = [box for box in self.world.of_learner.values() if box.on and self.fits(box)]
-        if not found:
+        boxes = list(self.world.of_learner.values())
+        self.random.shuffle(boxes)
+        honest = next((box for box in boxes if box.on and self.fits(box)), None)
+        if honest is None:
             self.end()
             return
-        honest = found[self.random.randrange(len(found))]
         self.victim = DeviceBox(f"{self.event.id}.victim", self.name, self.world.kernel, self.world.plan.seed)
         self.victim.flash = honest.flash.survivors(True)
         try:

@@ -51,9 +51,8 @@ class LyingClock(Held):
     def then(self) -> None:
         self.box.clock_ahead_s = 0
         sql = "SELECT received_ms FROM items WHERE device = ? ORDER BY received_ms DESC LIMIT 1"
-        with self.world.hub.store.read() as tx:
-            row = tx.execute(sql, (self.box.id,)).fetchone()
-        self.end(received_at_ms=-1 if row is None else int(row[0]) - START_MS)
+        rows = self.stored(sql, self.box.id)
+        self.end(received_at_ms=rows[0][0] - START_MS if rows else -1)
 
 
 class CounterRewind(Held):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocol.records.envelope import item_id
 from protocol.records.want import BundleWant
 from sim.box.attackers.speaker import Speaker
-from sim.box.attackers.spoken import Spoken
+from sim.box.attackers.spoken import TARGETS_MAX, Spoken
 from sim.box.devices import Core, DeviceBox
 from sim.box.docks import Docking
 from sim.box.flash import Flash
@@ -55,7 +55,7 @@ class ColludingPair(Spoken):
         second.say("envelope", second.seal(first.content(text="in the other one's name")))
         second.say("envelope", second.seal(second.content(group=groups[0], text="for the third of us")))
         second.say("envelope", second.seal(second.content(learner=third, group=groups[0], text="as the third of us")))
-        listed = [] if first.list is None else first.list.items
+        listed = [] if first.list is None else first.list.items[:TARGETS_MAX]
         items = [one.item for one in listed] + [item_id(sealed) for sealed in self._pool]
         second.say("want", BundleWant(items=sorted(items or [self.entropy(32)])).encode())
         for one in listed:

@@ -14,12 +14,16 @@ from protocol.records.journal import JournalEntry, pack_batch
 from protocol.records.want import BundleWant
 from sim.box.attackers.speaker import Keys, Speaker
 from sim.box.attackers.spoken import Spoken
+from sim.box.provision import HOSTILE_GROUP
 
 FOREIGN_ENVELOPES = "SELECT sealed FROM envelopes WHERE device != ? ORDER BY received_ms DESC, item LIMIT 8"
 FOREIGN_VIDEOS = (
     "SELECT blob_root, blob_size FROM envelopes WHERE device != ? AND blob_root IS NOT NULL ORDER BY item LIMIT 4"
 )
-STATEMENTS = "SELECT item, digest FROM statements ORDER BY decided_ms DESC, digest LIMIT 32"
+STATEMENTS = (  # of others than the attackers
+    "SELECT s.item, s.digest FROM statements s JOIN items i ON i.id = s.item WHERE i.group_id != ?"
+    " ORDER BY s.decided_ms DESC, s.digest LIMIT 32"
+)
 BLOBS = "SELECT root, size FROM blobs ORDER BY committed_ms DESC, root LIMIT 16"
 
 
@@ -33,7 +37,7 @@ class ForgedSignature(Spoken):
             broken = bytearray(speaker.seal(speaker.content(text="one bit is another")))
             broken[-1 - self.random.randrange(16)] ^= 1 << self.random.randrange(8)
             speaker.say("envelope", bytes(broken))
-            for item, digest in self.stored(STATEMENTS)[:1]:
+            for item, digest in self.stored(STATEMENTS, HOSTILE_GROUP)[:1]:
                 speaker.say("receipt", speaker.receipt(item, digest, signer=stranger))
             entry = JournalEntry(seq=0, prev=bytes(32), clock_s=1, action="open", detail="")
             speaker.say("journal", pack_batch([entry], stranger.seed, stranger.ed25519))
@@ -166,7 +170,7 @@ class FalseReceipt(Spoken):
     """Receipts for what went to others, and for what went to nobody."""
 
     def strike(self, speaker: Speaker) -> None:
-        found = self.stored(STATEMENTS)
+        found = self.stored(STATEMENTS, HOSTILE_GROUP)
         self.before = self._delivered()
         for number in range(self.whole("times")):
             item, digest = found[number % len(found)] if found else (self.entropy(32), self.entropy(32))

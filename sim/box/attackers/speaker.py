@@ -17,6 +17,7 @@ from protocol.records.hello import Hello
 from protocol.session import RESUME, Session
 from protocol.stack import Stack
 from sim.box.flash import Flash
+from sim.box.provision import HOSTILE_GROUP
 
 Random = Callable[[int], bytes]
 
@@ -116,8 +117,8 @@ class Speaker:
     def content(self, **changes: Any) -> Content:
         """A post of its own, with the next counter."""
         values: dict[str, Any] = {
-            "kind": "post", "device": self.keys.id, "counter": self.counter, "learner": self.learner, "group": "x",
-            "parent": None, "text": f"from {self.learner}", "blob": None,
+            "kind": "post", "device": self.keys.id, "counter": self.counter, "learner": self.learner,
+            "group": HOSTILE_GROUP, "parent": None, "text": f"from {self.learner}", "blob": None,
         }  # fmt: skip
         values.update(changes)
         self.counter = max(self.counter, values["counter"] + 1)

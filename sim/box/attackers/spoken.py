@@ -5,9 +5,8 @@ They know every id, digest and envelope that the hub has: whoever guesses is not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hub_daemon.store import DatabaseError
 from sim.box.attackers.attack import STAY_MS, Attack
 from sim.box.attackers.speaker import Keys, Speaker
 from sim.box.devices import Core, DeviceBox
@@ -71,13 +70,3 @@ class Spoken(Attack):
         found = list(self.world.ledger.messages.values())[::-1]
         mine = [one for one in found if learners and one.learner == learners[pick % len(learners)]]
         return (mine or found)[:TARGETS_MAX]
-
-    def stored(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """Rows of the hub's database, as somebody has copied it; none while there is no hub."""
-        if not self.world.hub.on:
-            return []
-        try:
-            with self.world.hub.store.read() as tx:
-                return [tuple(row) for row in tx.execute(sql, values).fetchall()]
-        except DatabaseError:
-            return []

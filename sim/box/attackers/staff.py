@@ -46,7 +46,15 @@ class BoughtKey(Spoken):
     def _at_the_desk(self) -> None:
         self.world.on_row.remove(self._row)
         if self.world.hub.on:
-            self.world.hub.guard(self._use_it)
+            self.world.hub.guard(self._ask)
+
+    def _ask(self) -> None:
+        try:
+            self._use_it()
+        except Refusal as refusal:
+            self._names.append(refusal.name)
+        except Exception as error:  # a full disk: the page says that it could not be done
+            self.world.hub.fault("staff page", error)
 
     def _use_it(self) -> None:
         world, wing = self.world, self.world.plan.wing
