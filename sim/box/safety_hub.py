@@ -242,6 +242,8 @@ class HubWatch:
     def _said_list(self, device: bytes, payload: bytes) -> None:
         self.learn_rosters()
         learner = self._learner(device)
+        if not learner and device in self.oracle.devices:
+            self._fail("S3", f"the hub serves {device.hex()} of {self.oracle.devices[device][1]}, which is revoked")
         listed: dict[bytes, bytes] = {}
         self._told("the list", learner, lambda: listed.update(self.oracle.listed(device, payload)))
         self.lists[device], self.list_ms[device] = listed, self.world.kernel.now

@@ -123,7 +123,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         return code
 
 
-def hunt(bug: Bug, seconds_max: float) -> dict[str, object]:
+def hunt(bug: Bug, seconds_max: float, runs_max: int = SHRINK_RUNS_MAX) -> dict[str, object]:
     """Plant the bug in this process, find it and cut it down; what `find` returns."""
     planter = Planter(bug)
     sys.meta_path.insert(0, planter)
@@ -143,7 +143,7 @@ def hunt(bug: Bug, seconds_max: float) -> dict[str, object]:
         wanted = next((name for name in made.invariants if name in bug.invariants), "")
         if wanted:
             found_s = time.monotonic() - started
-            found = shrink(made, wanted, SHRINK_RUNS_MAX, seconds_max, secrets=bug.secrets)
+            found = shrink(made, wanted, runs_max, seconds_max, secrets=bug.secrets)
             return {
                 "bug": bug.name, "invariant": wanted, "words": found.words, "seed": seed,
                 "events": len(found.plan.events), "from": len(plan.events), "learners": len(found.plan.wing.learners),
@@ -153,10 +153,10 @@ def hunt(bug: Bug, seconds_max: float) -> dict[str, object]:
     return {"bug": bug.name, "invariant": "", "seen": seen, "seconds": round(time.monotonic() - started, 1)}
 
 
-def find(bug: Bug, seconds_max: float = 60.0) -> dict[str, object]:
+def find(bug: Bug, seconds_max: float = 60.0, runs_max: int = SHRINK_RUNS_MAX) -> dict[str, object]:
     """As `hunt`, in a child process: {"invariant": "" when nothing was found, "events": after cutting down, ...}."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.sim.planted", bug.name, str(seconds_max)],
+        [sys.executable, "-m", "tests.sim.planted", bug.name, str(seconds_max), str(runs_max)],
         cwd=ROOT, capture_output=True, text=True, timeout=4 * seconds_max + 60,
     )  # fmt: skip
     if done.returncode:
@@ -166,4 +166,4 @@ def find(bug: Bug, seconds_max: float = 60.0) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(hunt(BY_NAME[sys.argv[1]], float(sys.argv[2]))))
+    print(json.dumps(hunt(BY_NAME[sys.argv[1]], float(sys.argv[2]), int(sys.argv[3]))))

@@ -40,8 +40,9 @@ def test_a_run_says_its_command_first_and_its_digest_last(tmp_path: Path, capsys
 def test_one_seed_gives_one_digest_under_any_hash_seed(tmp_path: Path) -> None:
     found = set()
     for hash_seed in "01":
+        out = str(tmp_path / hash_seed)
         done = subprocess.run(
-            [sys.executable, "-m", "perch", "sim", "run", str(SMALL), "--seed", "3", "--out", str(tmp_path / hash_seed)],
+            [sys.executable, "-m", "perch", "sim", "run", str(SMALL), "--seed", "3", "--out", out],
             env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True,
         )  # fmt: skip
         found.add(done.stdout.splitlines()[-1])
