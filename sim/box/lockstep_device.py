@@ -19,7 +19,7 @@ from sim.box.streams import entropy
 if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
-HEAP_THRESHOLD_BYTES = 2 * 1024 * 1024  # made between two collections: fewer cost a third less time, and a heap fills less
+HEAP_THRESHOLD_BYTES = 2 * 1024 * 1024  # made between two collections; fewer of them cost a third less time
 CHANGES_BYTES = 64 * 1024  # in one frame
 
 

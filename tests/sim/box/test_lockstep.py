@@ -22,7 +22,7 @@ from tests.kits.calm_wing import calm_plan
 
 LATE = 8 * HOUR_MS + 30_000
 FAULTS = (
-    Event("f.yank", 0, "wire.yank", "l001.d00.dock1", {"direction": "up", "byte": 2_000, "away_ms": 400}),
+    Event("f.yank", 0, "wire.yank", "l001.d00.dock1", {"direction": "up", "byte": 700, "away_ms": 400}),
     Event("f.cut", LATE, "power.device_cut", "l000", {"operation": 9, "moment": TORN, "keep": False}),
     Event("f.worn", LATE, "flash.worn_out_block", "l002", {"operation": 4, "times": 1}),
 )
