@@ -240,7 +240,7 @@ class Link:
         """Bytes as they came from the wire."""
         self.tick(now)
         if now < self._rest_until:
-            if now - self._rest_heard >= self._dead_ms:
+            if now - self._rest_heard >= LINK_DEAD_MS:
                 self._rest_until = now
             self._rest_heard = now
         self._counts["bytes_received"] += len(data)
