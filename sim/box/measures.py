@@ -23,7 +23,8 @@ Figure = float | None
 def measures(world: World) -> dict[str, Figure]:
     """Every figure of a run that is over; `world` still stands, and its hub is on."""
     since = world.plan.warmup_days * DAY_MS
-    visits = [one for one in world.docks.all if one.arrived_ms >= since and one.over and ".settle" not in one.id]
+    until = world.plan.days * DAY_MS
+    visits = [one for one in world.docks.all if since <= one.arrived_ms < until and one.over]
     waits = [(one.seated_ms - one.arrived_ms) / 1000 for one in visits if one.seated_ms is not None]
     custody, decided, read, queue_max = _times(world)
     saved = {one.id: one for one in world.ledger.messages.values() if one.saved_ms >= since}
@@ -55,13 +56,15 @@ def _times(world: World) -> tuple[dict[str, int], dict[str, int], dict[str, int]
     read: dict[str, int] = {}
     waiting: dict[str, None] = {}
     queue_max = 0
+    since, until = world.plan.warmup_days * DAY_MS, world.plan.days * DAY_MS
     for entry in world.trace.entries:
         name = str(entry.fields.get("item", ""))
         if entry.kind == "custody":
             custody.setdefault(name, entry.at_ms)
         elif entry.kind == QUEUED:
             waiting[name] = None
-            queue_max = max(queue_max, len(waiting))
+            if since <= entry.at_ms < until:
+                queue_max = max(queue_max, len(waiting))
         elif is_final(entry):
             decided.setdefault(name, entry.at_ms)
             waiting.pop(name, None)

@@ -52,7 +52,9 @@ def plain(words: object) -> str:
 
 
 def _allowed(code: int) -> bool:
-    return code in (9, 10, 13) or 0x20 <= code < 0xD800 and code not in range(0x7F, 0xA0) or 0xE000 <= code < 0xFFFE
+    turns = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069  # the direction of the text around it
+    unseen = 0x7F <= code < 0xA0 or turns
+    return code in (9, 10, 13) or 0x20 <= code < 0xD800 and not unseen or 0xE000 <= code < 0xFFFE or code > 0xFFFF
 
 
 class Axis:

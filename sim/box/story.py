@@ -40,11 +40,6 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
     @property
-    def of_plan(self) -> bool:
-        """Whether somebody meant to come, and not the end of the run."""
-        return ".settle" not in self.id and ".quiet" not in self.id
-
-    @property
     def waited_ms(self) -> int:
         return (self.over_ms if self.seated_ms is None else self.seated_ms) - self.arrived_ms
 

@@ -70,7 +70,7 @@ def judge(expect: Mapping[str, Comparison], summary: Summary) -> list[str]:
 
 def counted(story: Story) -> list[Visit]:
     """The visits that the figures are about."""
-    return [one for one in story.visits if one.of_plan and one.arrived_ms >= story.since_ms]
+    return [one for one in story.visits if story.since_ms <= one.arrived_ms < story.until_ms]
 
 
 def counted_ways(story: Story) -> list[Way]:
