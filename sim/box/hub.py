@@ -258,6 +258,9 @@ class HubBox:
             self._close_device, self._envelopes_per_day_max, stand_in_transcode,
         )  # fmt: skip
         self.on = True
+        with self.store.read() as tx:
+            self._rows = min(self._rows, log.size(tx))  # a copy from before has fewer
+        self._committed = True  # what was committed as the power went has been seen by nobody
         self.start_broker()
         for bay in self.bays.values():
             bay.open()

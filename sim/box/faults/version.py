@@ -96,7 +96,7 @@ def _schema_migration_crash(world: World, event: Event) -> None:
     """The hub is updated: it starts on a database without its last migration, and loses its power as it migrates."""
     fault = Fault(world, event)
     box = world.hub
-    if not box.on:
+    if not box.on or box.disk.full or box.disk.cut_at is not None:  # nobody updates a hub that has such trouble
         fault.end()
         return
     with box.disk.mounted():
