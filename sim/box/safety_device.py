@@ -86,11 +86,13 @@ class DeviceWatch:
     def change(self, box: DeviceBox, change: tuple[Any, ...]) -> None:
         """One change of this device's storage."""
         kept = self.of(box)
+        op, name, offset, data = change
         if kept.rotten:
+            if name == "state/list" and op == "write":
+                kept.listed = self.oracle.listed(kept.id, data[:-4])  # what it shows is judged all the same
             return
         if box.wipes != kept.wipes:
             return  # everything on it goes
-        op, name, offset, data = change
         folder, _, rest = name.partition("/")
         about = f"{box.name}: {name[:16]}"
         if folder == "inbox" and op == "write":
