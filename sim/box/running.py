@@ -17,7 +17,7 @@ def run_plan(plan: Plan, before: Look = lambda world: None, after: Look = lambda
     """Run a whole plan. `before` is shown the world at its first instant, `after` at its last, while it still stands.
     `secrets`: every byte on the wires and every sealing is looked at as well, which takes time.
 
-    A failure of ours in the middle (an exception in production code that no edge would survive) is a failure of the run.
+    A mistake of ours in the middle (an exception that no edge would survive) is a failure of the run.
     """
     with World(plan, make_core) as world:
         watch = safety.watch(world, secrets)
