@@ -69,6 +69,7 @@ pictures: setup ## the screenshots in docs/pictures, from the running pages
 	@$(BIN)/python -m tests.firmware.page.pictures
 	@$(BIN)/python -m tests.hub_daemon.staff.pictures
 	@$(BIN)/python -m tests.hub_daemon.wire_picture
+	@$(BIN)/python -m tests.sim.box.pictures
 
 generate: setup ## every generated file
 	@$(BIN)/python hardware/generate.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sim.box.kernel import DAY_MS, HOUR_MS
@@ -51,11 +52,11 @@ def summary(world: World, outcome: Outcome) -> Summary:
 
 
 def so_far(world: World) -> Outcome:
-    """The outcome of a run that is about to end."""
-    trace = world.trace
-    settled = next((entry for entry in reversed(trace.entries) if entry.kind == "settled_wing"), None)
-    pending = "" if settled is None else str(settled.fields["pending"])
-    return Outcome(trace.digest(), trace.semantic_digest(), list(world.failures), pending)
+    """The outcome of a world that still stands: what its judges said last counts too."""
+    trace, made = world.trace, world.outcome
+    if made is None:
+        return Outcome(trace.digest(), trace.semantic_digest(), list(world.failures))
+    return replace(made, failures=list(world.failures))
 
 
 def judge(expect: Mapping[str, Comparison], summary: Summary) -> list[str]:

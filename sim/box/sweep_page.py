@@ -15,8 +15,8 @@ from sim.box.report_svg import Axis, Picture, Tick, frame_value, plain
 from sim.box.scenario_keys import MEASURES
 
 PAGE, PICTURE = "sweep.html", "sweep.svg"
-WIDTH, PANEL_WIDTH, PANEL_HEIGHT = 1000, 500, 232
-LEFT, TOP, PLOT_HEIGHT = 74, 60, 168
+WIDTH, PANEL_WIDTH, PANEL_HEIGHT = 1000, 500, 240
+LEFT, TOP, PLOT_HEIGHT = 74, 60, 206
 LABEL_MAX = 16  # characters of a variant below a panel; longer ones get a letter
 PANELS_DIFFER = 1e-9
 

@@ -73,6 +73,7 @@ class World:
         self.on_device_off: list[Callable[[DeviceBox], None]] = []  # by a cut in the middle of its work
         self.on_hub_off: list[Callable[[], None]] = []
         self.healed = False
+        self.outcome: Outcome | None = None  # once the run has come to its end
         self._at_docking: dict[str, list[Callable[[], None]]] = {}  # faults, by docking or learner, to begin there
         self.recorded: dict[str, tuple[bytes, bytes]] | None = None  # by device: what went up and down the last time
         self.said_lists: Mapping[bytes, Sequence[bytes]] | None = None  # by device: what it was sent, for attackers
@@ -175,7 +176,8 @@ class World:
         pending = self._settle()
         if pending and self.plan.promise == "full":
             self.fail("L1", pending)
-        return Outcome(self.trace.digest(), self.trace.semantic_digest(), self.failures, pending)
+        self.outcome = Outcome(self.trace.digest(), self.trace.semantic_digest(), self.failures, pending)
+        return self.outcome
 
     def _making(self, event: Event, handler: Handler) -> Callable[[], None]:
         return lambda: handler(self, event)

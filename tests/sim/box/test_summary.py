@@ -29,6 +29,10 @@ def test_a_summary_is_plain_and_has_every_measure(run: Run) -> None:
     assert run.summary["measures"]["delivered_p"] == 1 and run.summary["messages"]["readers_p"] == 1
 
 
+def test_the_digest_of_the_summary_is_the_one_that_is_printed(run: Run) -> None:
+    assert (run.summary["digest"], run.summary["semantic_digest"]) == (run.outcome.digest, run.outcome.semantic)
+
+
 def test_figures_are_those_of_the_trace(run: Run) -> None:
     kinds = [entry.kind for entry in run.entries if entry.at_ms < DAY_MS]
     summary = run.summary
