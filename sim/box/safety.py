@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 FAILURES_MAX = 20  # of one promise: the first ones say it
-EDITS = ("malice.edited_database", "disk.stale_copy_restored")  # after them what the hub stores is somebody else's
+OLD_COPY = "disk.stale_copy_restored"
+EDITS = ("malice.edited_database", OLD_COPY)  # after them what the hub stores is somebody else's
 ROT = ("flash.bit_rot",)
 
 
@@ -95,11 +96,22 @@ class Watch:
             self.canaries.look(str(entry.fields["words"]).encode(), "a report of the hub")
         if str(entry.fields.get({"fault": "name", "attack": "kind"}.get(entry.kind, ""), "")) in EDITS:
             self.hub.lenient = True
+            if entry.fields.get("name") == OLD_COPY:
+                self._old_copy()
         elif entry.kind == "fault" and str(entry.fields.get("name", "")) in ROT:
             box = self.world.devices.get(entry.who) or self.world.of_learner.get(entry.who)
             if box is not None:
                 self.devices.of(box).rotten = True
         self.alive.entry(entry)
+
+    def _old_copy(self) -> None:
+        """The hub is an old copy of itself: it has forgotten what was recalled since, and may list it again."""
+        oracle = self.oracle
+        for said in oracle.once.values():
+            if oracle.state.get(said.item) == "recalled":
+                oracle.state[said.item], oracle.in_force[said.item] = "approved", said
+                for learner in said.learners:
+                    oracle.of_learner.setdefault(learner, set()).add(said.item)
 
     def end(self) -> None:
         """The run is over: everything is compared. Once more things happen: devices are seated in silence."""
