@@ -184,7 +184,8 @@ _DISK = (
     _fault("disk.slow_sync", "hub", "A stalled card delays custody acks, never link acks, and loses nothing.",
            ms=_whole(20, 20_000), times=_whole(1, 50)),
     _fault("disk.stale_copy_restored", "hub", "After an old backup nothing unapproved is shown, and devices dock"
-           " on; what was recalled since the copy comes back until it is recalled again.", beyond=True, days=_whole(1, 30)),
+           " on; what was recalled since the copy comes back until it is recalled again.", beyond=True,
+           days=_whole(1, 30)),
 )  # fmt: skip
 
 _HUB = (

@@ -102,7 +102,9 @@ class DeviceCore:
         if sync is None:
             return False
         payload = values.get("payload")
-        return sync._client.publish("up/" + values["kind"], self._hello(values["software"]) if payload is None else payload)
+        if payload is None:
+            payload = self._hello(values["software"])
+        return sync._client.publish("up/" + values["kind"], payload)
 
     def _hello(self, software: str) -> bytes:
         device = self.device
