@@ -23,6 +23,7 @@ PARTS = {
     "heap": "MicroPython heaps: what protocol/ with a session and the whole device need",
     "device": "a CPython hub and a MicroPython device: link and session at 3 Mbaud, as a share of the line rate",
     "instructions": "machine instructions of what a device does, beside the counts recorded before",
+    "wing": "a whole wing in one process and virtual time: 200 learners for 30 days, and smaller ones beside it",
     "lockstep": "a wing of MicroPython processes in step with a virtual clock: start, memory, cost of a call",
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 
 from sim.box import attackers, faults, safety
 from sim.box.devices import MakeCore, in_this_process
@@ -10,6 +12,17 @@ from sim.box.plan import Plan
 from sim.box.world import Outcome, World
 
 Look = Callable[[World], None]
+COLLECT_AFTER = (50_000, 20, 50)  # a run makes few circles; to look for them as often as usual takes a tenth of it
+
+
+@contextlib.contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECT_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def run_plan(plan: Plan, before: Look = lambda world: None, after: Look = lambda world: None,
@@ -19,7 +32,7 @@ def run_plan(plan: Plan, before: Look = lambda world: None, after: Look = lambda
 
     A mistake of ours in the middle (an exception that no edge would survive) is a failure of the run.
     """
-    with World(plan, make_core) as world:
+    with _seldom_collecting(), World(plan, make_core) as world:
         watch = safety.watch(world, secrets)
         before(world)
         outcome = world.run({**faults.HANDLERS, **attackers.HANDLERS}, {**faults.PREPARE, **attackers.PREPARE})
