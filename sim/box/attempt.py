@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sim.box.devices import MakeCore, in_this_process
 from sim.box.flash import PowerCut
 from sim.box.kernel import DAY_MS
 from sim.box.plan import Plan
@@ -70,11 +71,12 @@ def attempt(
     progress: Progress = lambda days, calls: None,
     wanted: str = "",
     secrets: bool = False,
+    make_core: MakeCore = in_this_process,
 ) -> Attempt:
     """Run the plan. `after` is not called when the run crashed: then there is no whole world to be shown.
 
     When `wanted`, an invariant, has failed, the run is over: for whoever asks for nothing else.
-    `secrets` looks for plaintext and for nonces used twice as well, which takes time.
+    `secrets` looks for plaintext and for nonces used twice as well, which takes time. `make_core` is how devices run.
     Raises OutOfTime after `seconds_max` of wall-clock time.
     """
     started = time.monotonic()
@@ -94,7 +96,7 @@ def attempt(
         before(world)
 
     try:
-        outcome = run_plan(plan, begin, after, secrets=secrets)
+        outcome = run_plan(plan, begin, after, make_core, secrets)
     except OutOfTime:
         raise
     except _Seen:

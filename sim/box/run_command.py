@@ -17,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sim.box import lockstep
 from sim.box.attempt import Attempt, OutOfTime, attempt, first_difference
 from sim.box.command import BROKEN, DIFFERED, FAILED, MISSED, OK, Parser
+from sim.box.devices import MakeCore, in_this_process
 from sim.box.kernel import DAY_MS
 from sim.box.marks import Marks
 from sim.box.plan import Plan, PlanRefused
@@ -35,6 +37,8 @@ from sim.box.world import Outcome, World
 BUILD = Path("build/sim")
 PLAN, SUMMARY, TRACE, WIRE = "plan.toml", "summary.json", "trace.jsonl", "wire.pcapng"
 MINUTES_MAX = 30.0
+WING = "wing"
+FIDELITIES: dict[str, MakeCore] = {WING: in_this_process, "process": lockstep.make_core}
 SHOWN_MAX = 20  # failures on the screen; the summary has all of them
 
 Expect = Mapping[str, Comparison]
@@ -76,6 +80,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", help="where the run's files go (default build/sim/SCENARIO-SEED)")
     parser.add_argument("--twice", action="store_true", help="run it twice; the two must be the same to the last entry")
     parser.add_argument("--pcapng", action="store_true", help="keep what went over the wires, for Wireshark")
+    parser.add_argument("--fidelity", choices=list(FIDELITIES), default=WING,
+                        help="process: each device a MicroPython process, in step with the virtual clock")  # fmt: skip
     parser.add_argument("--minutes-max", type=float, default=MINUTES_MAX, help="of this machine's time, for each run")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON and nothing else")
 
@@ -110,6 +116,7 @@ class _Run:
         self._directory = directory
         self._options = options
         self._expect = expect
+        self._make_core = FIDELITIES[options.fidelity]
         self._made: Summary = {}
         self._worlds: list[World] = []
 
@@ -155,13 +162,14 @@ class _Run:
 
         with self._bar() as bar, recording, marks:
             made = attempt(self._plan, self._options.minutes_max * 60, before, after,
-                           lambda days, calls: bar.at(days, f"day {days:.1f}, {calls} calls"))  # fmt: skip
+                           lambda days, calls: bar.at(days, f"day {days:.1f}, {calls} calls"),
+                           make_core=self._make_core)  # fmt: skip
         return made, marks
 
     def _again(self, made: Attempt) -> str:
         """Run it a second time; where the two differ first, in words."""
         with self._bar("once more") as bar:
-            other = attempt(self._plan, self._options.minutes_max * 60,
+            other = attempt(self._plan, self._options.minutes_max * 60, make_core=self._make_core,
                             progress=lambda days, calls: bar.at(days, f"day {days:.1f}, {calls} calls"))  # fmt: skip
         found = first_difference(made.entries, other.entries)
         if found is None:
