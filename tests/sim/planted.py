@@ -153,7 +153,7 @@ def hunt(bug: Bug, seconds_max: float, runs_max: int = SHRINK_RUNS_MAX) -> dict[
     return {"bug": bug.name, "invariant": "", "seen": seen, "seconds": round(time.monotonic() - started, 1)}
 
 
-def find(bug: Bug, seconds_max: float = 60.0, runs_max: int = SHRINK_RUNS_MAX) -> dict[str, object]:
+def find(bug: Bug, seconds_max: float = 120.0, runs_max: int = SHRINK_RUNS_MAX) -> dict[str, object]:
     """As `hunt`, in a child process: {"invariant": "" when nothing was found, "events": after cutting down, ...}."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.sim.planted", bug.name, str(seconds_max), str(runs_max)],
