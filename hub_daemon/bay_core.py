@@ -15,12 +15,12 @@ from hub_daemon import refusals
 from hub_daemon.broker import Account
 from hub_daemon.enrolment import Enrolment
 from hub_daemon.filter import BayFilter
-from hub_daemon.limits import DOCK_BUFFER_BYTES_MAX, ENROL_POLL_MS
+from hub_daemon.limits import DEVICE_SILENT_MS_MAX, DOCK_BUFFER_BYTES_MAX, ENROL_POLL_MS
 from hub_daemon.wing import Wing
 from hub_daemon.wire_notes import HOSTILE_ENDS, WireNotes
 from protocol.enrol import EnrolHub
 from protocol.errors import Refusal
-from protocol.limits import CODE_CHARS_MAX, LINK_DEVICE_DEAD_MS
+from protocol.limits import CODE_CHARS_MAX
 from protocol.link import Link
 from protocol.records.roster import Device
 from protocol.session import RESUME, Session
@@ -89,7 +89,7 @@ class BayCore:
         self._enrol_poll_at = 0
         self._granted = False
         self._wire = WireNotes()
-        self.stack = Stack(Link(random(8), dead_ms=LINK_DEVICE_DEAD_MS), self._make_session)
+        self.stack = Stack(Link(random(8), dead_ms=DEVICE_SILENT_MS_MAX), self._make_session)
         self.stack.tick(now)
 
     # the wire

@@ -78,6 +78,7 @@ REFUSALS_PER_DOCKING_MAX = 2000  # then the docking is closed: nothing honest er
 FILTER_PACKETS_PER_S = 1000  # at 3 Mbaud a device sends 37 chunks a second; small packets have room
 FILTER_BURST_PACKETS = 2000  # the receipts of a full list at once, and as much again
 KEEPALIVE_S = 60  # the longest that the broker waits for a sign of a device
+DEVICE_SILENT_MS_MAX = 10_000  # a device that verifies says nothing for seconds, and is not gone
 DOCK_BUFFER_BYTES_MAX = 256 * 1024  # from the broker to one device: a window of chunks and a list
 DOCK_BROKER_WAIT_S = 10  # a broker that restarts is waited for; then the device tries again
 BROKER_READ_BYTES_MAX = 16384  # at once from the broker, for one device

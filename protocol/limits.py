@@ -29,7 +29,6 @@ LINK_TAIL_START_MS = const(60)  # before the round trip is known
 LINK_HELLO_MS_MIN = const(20)  # first repetition of a HELLO; doubles up to ...
 LINK_HELLO_MS_MAX = const(250)  # ... this, the longest that two idle ends take to find each other
 LINK_GREETING_BYTES_MAX = const(256)  # what a HELLO carries for the session: a handshake's first or second message
-LINK_DEVICE_DEAD_MS = const(10000)  # ... by a hub: a device that verifies says nothing for seconds, and is not gone
 LINK_STALL_MS = const(30000)  # frames in flight and no ack that helps for this long: the peer does not follow
 LINK_REFUSALS_MAX = const(64)  # valid frames of impossible content in one connection; noise makes none
 

@@ -25,10 +25,10 @@ from firmware.dock import Dock
 from hub_daemon import exchange as exchanges
 from hub_daemon.blobs import BlobStore
 from hub_daemon.exchange import Exchange
+from hub_daemon.limits import DEVICE_SILENT_MS_MAX
 from hub_daemon.store import Store
 from hub_daemon.wing import Wing
 from protocol.blob import LEAF_CHUNKS
-from protocol.limits import LINK_DEVICE_DEAD_MS
 from protocol.records.hello import Status
 from tests.kits.exchange_side import ExchangeSide
 from tests.kits.faulty_disk import FaultyDisk
@@ -51,7 +51,7 @@ PIECE_BYTES = 600  # carried in a step of ...
 PIECE_MS = 2  # ... so long: 3 Mbaud
 FLIGHT_BYTES = 1200  # what is on the wire, and lost when it is lifted
 SOON_MS = 40
-SILENCE_MS = LINK_DEVICE_DEAD_MS + 1000
+SILENCE_MS = DEVICE_SILENT_MS_MAX + 1000
 END_MS = 120_000  # of virtual time after the last cut; then it does not complete
 
 
