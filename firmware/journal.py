@@ -106,11 +106,7 @@ class Journal:
             after = int(segments[index + 1][len(FOLDER) :]) if index + 1 < len(segments) else self.next_seq
             if after <= first:
                 continue
-            seq = int(name[len(FOLDER) :]) - 1
             for record, _ in _records(self._storage, name):
-                seq += 1  # those of a segment follow each other: what is not asked for need not be read
-                if seq < first:
-                    continue
                 entry = JournalEntry.decode(record)
                 if first <= entry.seq < self.next_seq:
                     found.append(entry)
