@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+STARTER = str(Path(__file__).resolve().parent / "chromium.sh")
 WAIT_MS = 15_000  # for what a page does or shows: a busy machine takes its time
 
 # Where the network is closed, Chromium would look for its maker's hosts at every start.
@@ -24,7 +25,7 @@ def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, headless=True, args=[*QUIET, *FAKE_CAMERA]
+            executable_path=STARTER, headless=True, args=[*QUIET, *FAKE_CAMERA]
         )
         try:
             yield browser

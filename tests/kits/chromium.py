@@ -15,9 +15,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from sim.browser import WAIT_MS
-
-PROGRAM = "/usr/bin/chromium"
+from sim.browser import STARTER, WAIT_MS
 
 # Where the network is closed, Chromium would look for its maker's hosts at every start.
 QUIET = [
@@ -33,7 +31,7 @@ def running(*more: str) -> Iterator[Browser]:
     """A browser with the quiet flags and these; it and Playwright's loop end with the block."""
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=[*QUIET, *more])
+        browser = playwright.chromium.launch(executable_path=STARTER, args=[*QUIET, *more])
         try:
             yield browser
         finally:
