@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from hub_daemon.keys import load_or_make
@@ -41,6 +42,7 @@ def short() -> Plan:
     return replace(plan, wing=wing, events=tuple(events))
 
 
+@pytest.mark.soak
 def test_a_live_wing_loses_nothing_when_its_hub_is_killed_and_a_wire_is_yanked(tmp_path: Path) -> None:
     live = Live(short(), tmp_path, 60, Stages(Console(file=io.StringIO())))
     outcome = live.run()
