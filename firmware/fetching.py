@@ -154,8 +154,9 @@ class Fetching:
     def _whole(self, manifest: blob.Manifest, index: int, name: str) -> bool:
         read = self._device.storage.blob_read
         start, end = index * LEAF_BYTES, min((index + 1) * LEAF_BYTES, manifest.size)
+        piece = limits.PIECE_BYTES
         try:
-            manifest.check(index, (read(name, at, min(CHUNK_BYTES, end - at)) for at in range(start, end, CHUNK_BYTES)))
+            manifest.check(index, (read(name, at, min(piece, end - at)) for at in range(start, end, piece)))
         except Refusal:
             return False
         return True

@@ -1,6 +1,6 @@
 """The figure of a docking: one video message from the moment the device is seated to the hub's custody.
 
-Everything is real: the hub process, the broker, a MicroPython device in 256 KiB, a pty of 3 Mbaud.
+Everything is real: the hub process, the broker, a MicroPython device, a pty of 3 Mbaud.
 """
 
 import os
