@@ -106,7 +106,15 @@ class Journal:
             after = int(segments[index + 1][len(FOLDER) :]) if index + 1 < len(segments) else self.next_seq
             if after <= first:
                 continue
-            for record, _ in _records(self._storage, name):
+            skip = first - int(name[len(FOLDER) :])
+            end = 0
+            for record, at in _records(self._storage, name):
+                if at - end != _HEADER_BYTES + len(record):
+                    skip = 0  # something is damaged before it: only the entry itself says which one it is
+                end = at
+                if skip > 0:
+                    skip -= 1
+                    continue
                 entry = JournalEntry.decode(record)
                 if first <= entry.seq < self.next_seq:
                     found.append(entry)

@@ -75,10 +75,19 @@ def public_key(seed: bytes) -> bytes:
     return bindings.crypto_sign_seed_keypair(bytes(seed))[0]
 
 
+KNOWN_SECRETS_MAX = 256
+_secrets: dict[bytes, bytes] = {}  # what libsodium signs with, by seed: the same key signs again and again
+
+
 def sign(seed: bytes, message: bytes) -> bytes:
     if len(seed) != 32:
         raise CryptoError("an Ed25519 seed has 32 bytes")
-    secret = bindings.crypto_sign_seed_keypair(bytes(seed))[1]
+    seed = bytes(seed)
+    secret = _secrets.get(seed)
+    if secret is None:
+        if len(_secrets) >= KNOWN_SECRETS_MAX:
+            _secrets.clear()
+        secret = _secrets[seed] = bindings.crypto_sign_seed_keypair(seed)[1]
     return bindings.crypto_sign(bytes(message), secret)[:64]
 
 
@@ -101,13 +110,26 @@ def _is_known_key(public: bytes) -> bool:
     return True
 
 
+KNOWN_GOOD_MAX = 4096
+_known_good: set[bytes] = set()  # digests of key, signature and message: a roster is looked at with every docking
+
+
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     # libsodium 1.0.19 and later multiplies by the cofactor, so R is looked at too: with A and R both
     # in the main subgroup that equation is the one of RFC 8032 without the cofactor, as in `pure`.
-    if len(signature) != 64 or not _is_known_key(bytes(public)) or not is_public_key(signature[:32]):
+    if len(signature) != 64 or not _is_known_key(bytes(public)):
+        return False
+    signed = bytes(signature) + bytes(message)
+    known = sha256(bytes(public) + signed)
+    if known in _known_good:
+        return True
+    if not is_public_key(signed[:32]):
         return False
     try:
-        bindings.crypto_sign_open(bytes(signature) + bytes(message), bytes(public))
+        bindings.crypto_sign_open(signed, bytes(public))
     except NaclError:
         return False
+    if len(_known_good) >= KNOWN_GOOD_MAX:
+        _known_good.clear()
+    _known_good.add(known)
     return True

@@ -1,8 +1,8 @@
 """Device <-> here <-> bay: the serial ports of both ends, and the wire between them in virtual time.
 
 A port wakes its end when bytes arrive, when one of the end's deadlines comes, or when the line has room again. A wire
-carries bytes at its rate; what is on it when it is lifted is lost. An end that nobody is connected to and that has no
-link is left alone: its HELLOs would go nowhere.
+carries bytes at its rate; what is on it when it is lifted is lost. What an end says that nobody is connected to goes
+nowhere: it has a turn now and then as long as it has a link, and none afterwards.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from protocol.limits import LINK_KEEP_MS
 from sim.box.kernel import Kernel
 
 FIFO_BYTES = 4096  # what a port's driver takes ahead of the line, as Linux has it for a tty
+ALONE_TURN_MS = 2 * LINK_KEEP_MS  # a longer pause is one in which a link believes that it did not listen
 BITS_A_BYTE = 10  # 8N1: start, eight bits, stop
 
 UP, DOWN = "up", "down"
@@ -151,7 +153,7 @@ class Port:
         if step.more:
             self.wake(max(now + 1, lane.room_at() if lane is not None else now + 1))
         if step.deadline is not None:
-            self.wake(max(now + 1, step.deadline))
+            self.wake(max(now + (1 if lane is not None else ALONE_TURN_MS), step.deadline))
 
 
 class Wire:
