@@ -36,6 +36,7 @@ LINK_REFUSALS_MAX = const(64)  # valid frames of impossible content in one conne
 SESSION_PLAIN_BYTES_MAX = const(4096)  # plaintext of one record: 0.44 % of the wire goes to length and tag
 SESSION_HANDSHAKE_BYTES_MAX = const(1024)  # the longest handshake message, payload included
 SESSION_PENDING_BYTES_MAX = const(8192)  # plaintext that waits to be sealed; two records
+SESSION_RECORD_MS_MAX = const(15000)  # a record that has begun and of which nothing more comes belongs to nobody
 SESSION_RETRY_MS_MIN = const(250)  # after a refused or broken session the link rests this long, twice ...
 SESSION_RETRY_MS_MAX = const(8000)  # ... up to this: a refused device asks eight times a minute
 

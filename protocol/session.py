@@ -121,6 +121,11 @@ class Session:
         """Bytes taken by `write` that `to_send` has not handed out yet."""
         return self._plain.size
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether a record has begun to come in, and has not come in whole."""
+        return self._wanted > 0 or self._in.size > 0
+
     def to_send(self) -> bytes:
         """The next bytes for the link: handshake messages, or one record; empty when there is nothing."""
         if self._out:

@@ -8,6 +8,7 @@ the peer learns it at once; after a refusal the link rests, longer each time, an
 from protocol.compat import TYPE_CHECKING
 from protocol.limits import (
     LINK_GREETING_BYTES_MAX,
+    SESSION_RECORD_MS_MAX,
     SESSION_RETRY_MS_MAX,
     SESSION_RETRY_MS_MIN,
 )
@@ -40,6 +41,7 @@ class Stack:
         self._drained = False  # the link had nothing more when it was last asked, and no bytes came since
         self._rest_ms = SESSION_RETRY_MS_MIN
         self._now = 0
+        self._came = 0  # when the session was last given bytes
         self._unsent = b""  # session bytes on their way into the link, which may have no room for all
         self._unsent_at = 0
 
@@ -101,10 +103,15 @@ class Stack:
         self._now = now
         self.link.tick(now)
         self._follow()
+        if self._waits_in_vain() and now >= self._came + SESSION_RECORD_MS_MAX:
+            self.close("a record that never ends", now)
 
     def next_deadline(self) -> "int | None":
         """When tick() is due."""
-        return self.link.next_deadline()
+        due = self.link.next_deadline()
+        if due is not None and self._waits_in_vain():
+            due = min(due, self._came + SESSION_RECORD_MS_MAX)
+        return due
 
     def to_send(self, now: int) -> bytes:
         """Wire bytes that are due, at most about one burst; call again once they are on their way."""
@@ -120,6 +127,11 @@ class Stack:
             self._pump()
         return self._events.pop(0) if self._events else None
 
+    def _waits_in_vain(self) -> bool:
+        """Part of a record is here, and the link has nothing more: bytes of another connection, played back into the
+        stream, can make a record longer than anything that the peer will ever say."""
+        return self._drained and self.session is not None and self.session.incomplete
+
     def _follow(self) -> None:
         """Where no bytes came, there is something to move only after the link or the session ended or began."""
         if self.link.has_events or (self.session is not None and self.session.closed):
@@ -133,6 +145,7 @@ class Stack:
                 break
             what = event[-1]
             if isinstance(what, bytes):
+                self._came = self._now
                 if self.session is not None:
                     self.session.receive(what)
             elif event[0] == "up":

@@ -2,7 +2,8 @@
 
 import sys
 
-from protocol.link import Link
+from protocol.frame import encode
+from protocol.link import Link, packets
 from protocol.noise import public_of
 from protocol.session import Session
 from protocol.stack import Stack
@@ -113,6 +114,29 @@ def test_a_lifted_and_seated_device_gets_a_new_session():
     assert at_hub.ups == at_device.ups == 2
     assert at_hub.downs == at_device.downs == ["silent"]
     assert device.up and hub.up
+
+
+def test_a_record_that_somebody_else_began_costs_a_session_and_nobody_waits_for_ever():
+    """Valid frames of another connection, or an echo: what they put into the stream can look like a long record."""
+    device, hub = stacks()
+    pair = Pair(device, hub, MemoryWire())
+    at_device, at_hub = Collected(device), Collected(hub)
+
+    def pump():
+        at_device.pump()
+        at_hub.pump()
+        return False
+
+    pair.run(200, pump)
+    sent = hub.link._sender.fresh
+    device.receive(encode(packets.data_frame(sent, 9, b"\x01\x00" + bytes(9), False)), pair.now)
+    pair.run(pair.now + 18000, pump)
+    assert at_device.downs == ["a record that never ends"]
+    assert at_device.ups == at_hub.ups == 2
+    hub.write(BLOCK[:7])
+    device.write(BLOCK[:9])
+    pair.run(pair.now + 1000, pump)
+    assert (at_device.got, at_hub.got) == (7, 9)
 
 
 def test_a_refused_device_rests_longer_each_time():
