@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEVICE = ROOT / "tests" / "kits" / "small_device.py"
 EDGE = ROOT / "tests" / "kits" / "edge.py"
 BOARD_KIB = 64
-UNIX_KIB = 128
+UNIX_KIB = 144
 small_hub: Any = importlib.import_module("tests.kits.small_hub")
 
 

@@ -30,7 +30,7 @@ def test_the_same_in_a_heap_of_half_the_size_is_seen_to_fail() -> None:
     assert outcome.code != 0 and "MemoryError" in outcome.said
 
 
-def test_the_unix_port_docks_the_same_in_a_heap_of_128_kib_and_would_not_in_64() -> None:
+def test_the_unix_port_docks_the_same_in_a_heap_of_144_kib_and_would_not_in_64() -> None:
     """Its words are twice as wide, and names are on its heap: what is imported alone is more than 64 KiB there."""
     figures = whole(bench_heap.on_unix(bench_heap.UNIX_KIB))
     assert bench_heap.UNIX_KIB * 1024 - figures["imported"] > 64 * 1024
