@@ -120,6 +120,7 @@ class AtFalseDock(Attack):
         self.world.hostile[self.victim.name] = self.victim
         self.honest = honest
         self._before = self.victim.look()
+        self._listed = self._list_version()
         self._entries = len(_journal(self.victim))
         self.false_dock = self.dock()
         self._wire = Wire(
@@ -141,6 +142,10 @@ class AtFalseDock(Attack):
         assert isinstance(self.victim.core, DeviceCore)
         return self.victim.core
 
+    def _list_version(self) -> int:
+        held = self.core.device.inbox.list
+        return 0 if held is None else held.version
+
     def leave(self) -> None:
         if not self.over and self.begun:
             self._over()
@@ -153,6 +158,13 @@ class AtFalseDock(Attack):
         leaked = sum(text in dock.wire_bytes for text in texts)
         refused = sorted({entry.detail.rpartition(" ")[2] for entry in _journal(self.victim)[self._entries :]
                           if entry.action == "refused"})  # fmt: skip
+        newest = self._list_version()
+        if shows_more:
+            self.world.fail("S1", f"{self.honest.name} shows what nobody approved, after {self.event.args['kind']}")
+        if newest < self._listed:
+            self.world.fail("S1", f"{self.honest.name}: list {newest} took the place of list {self._listed}")
+        if leaked:
+            self.world.fail("S10", f"{self.honest.name} said words in the open, in {self.event.args['kind']}")
         self._wire.lift()
         self.victim.turn_off()
         self.end(
