@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LOOK_MS = 120_000  # an empty queue is looked at again this often
 REASON = 2  # a ground that every kind of decision may name
 DECISION_MS_MIN = 1000
+RENEW_MS = 60_000  # as the page does while an item is looked at
 
 
 class Officer:
@@ -61,7 +62,24 @@ class Officer:
             return
         seconds = self._takes.draw(stream(self.world.plan.seed, self.person, "time/" + self._name(view.item.id)))
         takes_ms = DECISION_MS_MIN if self.hasty else max(DECISION_MS_MIN, int(seconds * 1000))
-        self._later(takes_ms + self.leaves_open(), lambda: self._decide(view))
+        lies_open_ms = self.leaves_open()
+        if not lies_open_ms:
+            self._keep(view, takes_ms)
+        self._later(takes_ms + lies_open_ms, lambda: self._decide(view))
+
+    def _keep(self, view: View, takes_ms: int) -> None:
+        """Whoever reads for long keeps the item, as the page does by itself while it is looked at."""
+        if takes_ms <= RENEW_MS:
+            return
+
+        def keep() -> None:
+            self._ask("renew", renew)
+            self._keep(view, takes_ms - RENEW_MS)
+
+        def renew() -> None:
+            self.world.hub.rooms.moderation.renew(self.person, view.item.id)
+
+        self._later(RENEW_MS, keep)
 
     def _later(self, ms: int, call: Callable[[], None]) -> None:
         turn = self._turn

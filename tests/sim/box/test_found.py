@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from hub_daemon.limits import LEASE_MS_MAX
 from sim.box.plan import Event
 from sim.box.world import World
 from tests.kits.calm_wing import HOUR_MS, calm_plan, run_plan
@@ -22,6 +23,18 @@ def test_a_reply_to_an_own_thread_that_was_rejected_comes_back_instead_of_waitin
         assert message.parent == world.ledger.messages["l002.d00.write1"].item
         back = {row[0]: row[2] for row in world.devices["l002"].look()["returned"]}
         assert back[message.item] == "ThreadUnknown"
+
+    outcome = run_plan(plan, after=look)
+    assert (outcome.failures, outcome.pending) == ([], "")
+
+
+def test_whoever_reads_an_item_for_longer_than_a_lease_keeps_it_and_decides() -> None:
+    plan = calm_plan("slow readers")
+    plan = dataclasses.replace(plan, wing=dataclasses.replace(plan.wing, decision_s=str(2.5 * LEASE_MS_MAX / 1000)))
+
+    def look(world: World) -> None:
+        assert world.ledger.messages["l002.d00.write1"].decision == "approve"
+        assert not [entry for entry in world.trace.entries if entry.kind == "staff_refused"]
 
     outcome = run_plan(plan, after=look)
     assert (outcome.failures, outcome.pending) == ([], "")
