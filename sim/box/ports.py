@@ -17,6 +17,7 @@ from sim.box.kernel import Kernel
 
 FIFO_BYTES = 4096  # what a port's driver takes ahead of the line, as Linux has it for a tty
 ALONE_TURN_MS = 2 * LINK_KEEP_MS  # a longer pause is one in which a link believes that it did not listen
+PIECE_MS_MAX = 50  # bytes come out of the far end one by one; they are handed over together for no longer than this
 BITS_A_BYTE = 10  # 8N1: start, eight bits, stop
 
 UP, DOWN = "up", "down"
@@ -56,6 +57,7 @@ class Lane:
         self.open = True
         self._marks: list[tuple[int, Callable[[int], None]]] = []  # in the order of their bytes
         self._byte_us = BITS_A_BYTE * 1_000_000 / baud
+        self._piece_bytes = max(1, int(PIECE_MS_MAX * 1000 / self._byte_us))
         self._latency_ms = latency_ms
         self._free_us = 0.0
 
@@ -84,8 +86,8 @@ class Lane:
             before = max(0, byte - self.carried)
             call(self._put(data[:before], now))
             data = data[before:]
-        if data:
-            self._put(data, now)
+        for at in range(0, len(data), self._piece_bytes):
+            self._put(data[at : at + self._piece_bytes], now)
 
     def _put(self, data: bytes, now: int) -> int:
         """When these bytes have arrived, if they do."""
