@@ -52,6 +52,17 @@ class Collected:
             event = self.stack.next_event()
 
 
+def pumping(*collected):
+    """For Pair.run: everything that came is taken, and it goes on."""
+
+    def pump():
+        for one in collected:
+            one.pump()
+        return False
+
+    return pump
+
+
 def transfer(wire, size=20000):
     device, hub = stacks()
     pair = Pair(device, hub, wire)
@@ -100,12 +111,7 @@ def test_a_lifted_and_seated_device_gets_a_new_session():
     wire = MemoryWire()
     pair = Pair(device, hub, wire)
     at_device, at_hub = Collected(device), Collected(hub)
-
-    def pump():
-        at_device.pump()
-        at_hub.pump()
-        return False
-
+    pump = pumping(at_device, at_hub)
     pair.run(200, pump)
     wire.lift()
     pair.run(pair.now + 2500, pump)
@@ -121,12 +127,7 @@ def test_a_record_that_somebody_else_began_costs_a_session_and_nobody_waits_for_
     device, hub = stacks()
     pair = Pair(device, hub, MemoryWire())
     at_device, at_hub = Collected(device), Collected(hub)
-
-    def pump():
-        at_device.pump()
-        at_hub.pump()
-        return False
-
+    pump = pumping(at_device, at_hub)
     pair.run(200, pump)
     sent = hub.link._sender.fresh
     device.receive(encode(packets.data_frame(sent, 9, b"\x01\x00" + bytes(9), False)), pair.now)
@@ -144,12 +145,7 @@ def test_a_refused_device_rests_longer_each_time():
     device, hub = stacks(accept=lambda pattern, static, payload: asked.append(pair.now) or False)
     pair = Pair(device, hub, MemoryWire())
     at_hub, at_device = Collected(hub), Collected(device)
-
-    def pump():
-        at_hub.pump()
-        at_device.pump()
-        return False
-
+    pump = pumping(at_hub, at_device)
     pair.run(10000, pump)
     assert at_hub.ups == 0 and set(at_hub.downs) == {"peer is not accepted"}
     gaps = [after - before for before, after in zip(asked, asked[1:])]
@@ -162,12 +158,7 @@ def test_whoever_comes_after_a_refused_device_is_not_kept_waiting():
     wire = MemoryWire()
     pair = Pair(device, hub, wire)
     at_hub, at_device = Collected(hub), Collected(device)
-
-    def pump():
-        at_hub.pump()
-        at_device.pump()
-        return False
-
+    pump = pumping(at_hub, at_device)
     while len(at_hub.downs) < 5:  # now the hub rests for four seconds
         pair.run(pair.now + 50, pump)
     wire.lift()
@@ -182,12 +173,7 @@ def test_a_broken_session_is_answered_by_a_new_one_not_by_silence():
     device, hub = stacks()
     pair = Pair(device, hub, MemoryWire())
     at_device, at_hub = Collected(device), Collected(hub)
-
-    def pump():
-        at_device.pump()
-        at_hub.pump()
-        return False
-
+    pump = pumping(at_device, at_hub)
     pair.run(200, pump)
     # bytes that no session sealed, through a link that carries them faithfully
     assert device.link.write(b"\x00\x20" + bytes(32)) == 34
@@ -201,12 +187,7 @@ def test_closing_one_side_tells_the_other():
     device, hub = stacks(pattern="XX")
     pair = Pair(device, hub, MemoryWire())
     at_device, at_hub = Collected(device), Collected(hub)
-
-    def pump():
-        at_device.pump()
-        at_hub.pump()
-        return False
-
+    pump = pumping(at_device, at_hub)
     pair.run(200, pump)
     hub.close("window closed", pair.now)
     pair.run(pair.now + 100, pump)
